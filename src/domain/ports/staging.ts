@@ -1,0 +1,18 @@
+/** A file that one stage left for the next. The key is below `stagingFolderOf`, so two executions never share one. */
+export type StagedFile = { readonly key: string; readonly bytes: number; readonly sha256Hex: string }
+
+/** Files between two stages. Local folders now; a bucket lets the stages run on different hosts. */
+export interface Staging {
+  /** A local folder for one execution's unfinished files; removed by `clear`. */
+  scratch(folder: string): Promise<string>
+  /** Makes a finished scratch file durable under `key` (folder + name). @throws {DISK_FULL, STORE_UNREACHABLE} */
+  keep(o: { key: string; path: string; sha256Hex: string }): Promise<StagedFile>
+  /** A local path to a staged file of the recorded length. @throws {STAGING_LOST} when it is gone or has another length */
+  open(file: StagedFile, scratch: string): Promise<string>
+  /** Removes a folder with all that is in it, scratch files too; nothing happens when there is none. */
+  clear(folder: string): Promise<void>
+  /** Every folder of an execution that still holds something. */
+  folders(): AsyncIterable<{ readonly folder: string; readonly bytes: number; readonly changed: Date }>
+  /** Bytes free where staging lies; null where the store does not say. */
+  freeBytes(): Promise<number | null>
+}
