@@ -1,0 +1,21 @@
+import type { Stage } from '../states.js'
+import type { Job } from './plan-catalog.js'
+
+export type QueueCounts = {
+  readonly waiting: number
+  readonly active: number
+  readonly delayed: number
+  readonly completed: number
+  readonly failed: number
+}
+
+/** The sending side of the queues. All @throws {QUEUE_UNREACHABLE}. */
+export interface JobQueue {
+  /** Adds jobs; one whose id is waiting, delayed or active is left as it is. */
+  enqueue(jobs: readonly Job[]): Promise<void>
+  counts(): Promise<Readonly<Record<Stage, QueueCounts>>>
+  /** Those of the given jobs that are waiting, delayed or active. */
+  alive(jobs: readonly Omit<Job, 'kind'>[]): Promise<readonly Omit<Job, 'kind'>[]>
+  ping(): Promise<void>
+  close(): Promise<void>
+}

@@ -1,0 +1,80 @@
+import type { Certificate } from '../certificate.js'
+import type { Partition } from '../partition.js'
+import type { NumericType } from '../candle.js'
+import type { Stage, State } from '../states.js'
+import type { Published } from '../work.js'
+import type { Job } from './plan-catalog.js'
+
+/** A row that reconcile looks at: unfinished, unleased and unchanged for a while. */
+export type StaleRow = { readonly partition: Partition; readonly generation: number; readonly stage: Stage }
+
+export type QuarantineEntry = {
+  readonly partition: Partition
+  readonly generation: number
+  readonly code: string
+  readonly message: string
+  readonly facts: Readonly<Record<string, unknown>>
+  readonly kept: string | null
+  readonly since: Date
+}
+
+export type PartitionSummary = {
+  readonly partition: Partition
+  readonly state: State
+  readonly generation: number
+  readonly published: Published | null
+  readonly code: string | null
+  readonly message: string | null
+  readonly flagged: boolean
+  readonly certificate: Certificate | null
+  readonly updatedAt: Date
+}
+
+export type WorkerRow = {
+  readonly id: string
+  readonly host: string
+  readonly pid: number
+  readonly stages: readonly Stage[]
+  readonly doing: readonly { readonly stage: Stage; readonly partition: string }[]
+  readonly startedAt: Date
+  readonly seenAt: Date
+}
+
+/** Narrows partitions: an exact value or a set of them for each part that is given. */
+export type PartitionFilter = {
+  readonly datasets?: readonly string[]
+  readonly symbols?: readonly string[]
+  readonly intervals?: readonly string[]
+  readonly months?: readonly string[]
+  readonly states?: readonly State[]
+}
+
+/** The catalog as reports, repairs and the command line see it. */
+export interface KeeperCatalog {
+  /** Fixes the lake's numeric type on first use. @throws {NUMERIC_TYPE_MISMATCH} */
+  adoptLake(o: { url: string; numericType: NumericType }): Promise<void>
+  /** Rows at `stage` whose lease is free or expired and that nothing changed or checked for `unchangedMs`. */
+  stale(o: { stage: Stage; unchangedMs: number; limit: number }): Promise<readonly StaleRow[]>
+  /** Remembers that these rows were looked at and have a living job: they are not stale for another period. */
+  touch(rows: readonly StaleRow[]): Promise<void>
+  /** Raises the generation of rows that are still as they were seen, at the stage they are at; gives their jobs. */
+  requeue(rows: readonly StaleRow[]): Promise<readonly Job[]>
+  /** How many unfinished rows each stage has, leased ones included. */
+  unfinished(): Promise<Readonly<Record<Stage, number>>>
+  states(filter?: PartitionFilter): Promise<Readonly<Record<State, number>>>
+  /** State counts, rows and bytes by dataset and interval, of one run or of all. */
+  summary(runId?: string): Promise<readonly {
+    readonly dataset: string; readonly interval: string; readonly state: State
+    readonly partitions: number; readonly rows: number; readonly bytesIn: number; readonly bytesOut: number
+  }[]>
+  /** Partitions in key order, in pages. */
+  partitions(filter: PartitionFilter): AsyncIterable<PartitionSummary>
+  quarantine(filter: PartitionFilter): AsyncIterable<QuarantineEntry>
+  /** True for a staging folder or an `_incoming` object that a row on its way still refers to or may write to. */
+  isReferenced(o: { partition: Partition; generation: number; token: string }): Promise<boolean>
+  /** Records drift or repair of a published object found by verify or reconcile. */
+  repairPublished(o: { partition: Partition; published: Published }): Promise<boolean>
+  heartbeat(worker: Omit<WorkerRow, 'startedAt' | 'seenAt'>): Promise<void>
+  leave(workerId: string): Promise<void>
+  workers(): Promise<readonly WorkerRow[]>
+}

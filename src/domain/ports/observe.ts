@@ -1,0 +1,25 @@
+import type { ErrorCode } from '../errors.js'
+import type { Finding } from '../findings.js'
+import type { Partition } from '../partition.js'
+import type { Stage, State } from '../states.js'
+
+export type JobOutcome = 'ok' | 'retry' | 'delayed' | 'failed' | 'quarantined' | 'fenced' | 'skipped'
+
+/** What happened in this process; metrics and progress bars listen. Seconds and bytes. */
+export type WorkEvent =
+  | { readonly type: 'job'; readonly stage: Stage; readonly partition: Partition; readonly outcome: JobOutcome
+      readonly code: ErrorCode | null; readonly seconds: number; readonly waitSeconds: number
+      readonly bytesIn: number; readonly bytesOut: number; readonly rows: number }
+  | { readonly type: 'bytes'; readonly stage: Stage; readonly count: number }
+  | { readonly type: 'finished'; readonly partition: Partition; readonly state: State
+      readonly findings: readonly Finding[]; readonly code: ErrorCode | null; readonly message: string | null }
+
+export type Observe = (event: WorkEvent) => void
+
+/** Structured log lines: an event name and fields, no secret among them. */
+export interface Log {
+  debug(event: string, fields?: Readonly<Record<string, unknown>>): void
+  info(event: string, fields?: Readonly<Record<string, unknown>>): void
+  warn(event: string, fields?: Readonly<Record<string, unknown>>): void
+  error(event: string, fields?: Readonly<Record<string, unknown>>): void
+}

@@ -1,0 +1,48 @@
+import { z } from 'zod'
+import { PipelineError } from '../domain/errors.js'
+import { parsePartitionKey, partitionKeyOf, type Partition } from '../domain/partition.js'
+import type { RunKind } from '../domain/ports/plan-catalog.js'
+import type { Stage } from '../domain/states.js'
+
+/**
+ * The payload of every stage's job, version 1: which partition, which generation of its work. Names are one letter
+ * because a million of them wait in Redis; all else is in the catalog.
+ */
+const schema = z.strictObject({
+  v: z.literal(1),
+  /** The partition, `spot-klines/BTCUSDT/1h/2024-01`. */
+  p: z.string().max(200),
+  /** The generation. */
+  g: z.int().positive(),
+  /** The kind of run that asked: it fixes the priority of the jobs that follow. */
+  k: z.enum(['backfill', 'incremental', 'retry']),
+})
+
+export type StageJobData = z.infer<typeof schema>
+
+/** A job's contract: what it asks for, the same for every stage. */
+export type StageJob = { readonly partition: Partition; readonly generation: number; readonly kind: RunKind }
+
+export const encodeStageJob = (job: StageJob): StageJobData => ({
+  v: 1,
+  p: partitionKeyOf(job.partition),
+  g: job.generation,
+  k: job.kind,
+})
+
+/** @throws {BAD_JOB} for a payload of another version or form */
+export function decodeStageJob(data: unknown): StageJob {
+  const parsed = schema.safeParse(data)
+  if (!parsed.success) {
+    const fields = parsed.error.issues.map((issue) => issue.path.join('.')).join(', ')
+    throw new PipelineError('BAD_JOB', `the job's payload is not of version 1 (${fields})`, { do: 'remove the job' })
+  }
+  return { partition: parsePartitionKey(parsed.data.p), generation: parsed.data.g, kind: parsed.data.k }
+}
+
+/**
+ * The id of a job: the same work gets the same id, work decided anew gets a new one. No ":" in it, which BullMQ keeps
+ * for itself; symbols hold none.
+ */
+export const jobIdOf = (stage: Stage, p: Partition, generation: number): string =>
+  [stage, p.dataset, p.symbol, p.interval, p.month, `g${generation}`].join('__')
