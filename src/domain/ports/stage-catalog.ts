@@ -12,8 +12,6 @@ export type Claim = {
   readonly generation: number
   readonly token: string
   readonly workerId: string
-  /** How often this stage of this generation ended in an error that was the partition's own. */
-  readonly failures: number
   readonly work: Work
   readonly published: Published | null
 }
@@ -24,6 +22,8 @@ export type ClaimResult =
   | { readonly kind: 'held'; readonly forMs: number }
   /** This stage's work is committed: the partition waits for `stage`, or is finished when null. */
   | { readonly kind: 'ahead'; readonly stage: Stage | null }
+  /** Failed or quarantined at this generation; `attempt` is the job's attempt that ended it. */
+  | { readonly kind: 'ended'; readonly state: 'failed' | 'quarantined'; readonly attempt: number }
   /** A newer generation exists, the run was cancelled, or the row is gone: the job has nothing to do. */
   | { readonly kind: 'superseded' }
   /** Claimed `crashes` times in a row by workers that died with it. */
@@ -49,6 +49,8 @@ export type Ended = {
   readonly facts: Facts
   readonly findings?: readonly Finding[]
   readonly kept?: string | null
+  /** The job's attempt, from 0: a job that starts again with a higher one was retried by a person. */
+  readonly attempt: number
 }
 
 /**
@@ -66,10 +68,12 @@ export interface StageCatalog {
   publish(claim: Claim, effect: (published: Published | null) => Promise<Verified>): Promise<boolean>
   /** Ends the partition without publishing. A quarantine gets its row in the quarantine table. */
   end(claim: Claim, ended: Ended): Promise<boolean>
-  /** Gives the lease back with the work undone; `spent` counts a failure of the partition's own. */
-  release(claim: Claim, o: { spent: boolean; code: ErrorCode; message: string }): Promise<boolean>
+  /** Gives the lease back with the work undone; code and message say why it waits. */
+  release(claim: Claim, o: { code: ErrorCode; message: string }): Promise<boolean>
   /** Starts the partition over: raised generation, state planned, staged files forgotten. Null when fenced. */
   restart(claim: Claim, reason: ErrorCode): Promise<{ readonly generation: number } | null>
+  /** The same for a failed or quarantined row that nobody holds. Null when it is no longer at this generation. */
+  reopen(o: { partition: Partition; generation: number }): Promise<{ readonly generation: number } | null>
   /** Ends as failed a partition whose workers keep dying; no claim is held. Fenced by generation only. */
   giveUp(o: { stage: Stage; partition: Partition; generation: number; code: ErrorCode; message: string }): Promise<boolean>
   /** Bytes that rows on their way hold in staging. */
