@@ -55,8 +55,14 @@ export type Handler = (claim: Claim, ports: Ports, signal: AbortSignal) => Promi
 
 export type Handlers = { readonly [S in Stage]: Handler }
 
-/** A job as it starts: `attempt` counts earlier failed attempts of this job, from 0. */
-export type StartedJob = StageJob & { readonly stage: Stage; readonly attempt: number; readonly waitSeconds: number }
+/** A job as it starts: `attempt` counts its earlier failed attempts, from 0; `waitSeconds` is since it was added. */
+export type StartedJob = StageJob & {
+  readonly stage: Stage
+  readonly attempt: number
+  /** The queue gives it no further attempt. */
+  readonly lastAttempt: boolean
+  readonly waitSeconds: number
+}
 
 /** What becomes of the job; the runtime tells the queue. `delay` spends no attempt. */
 export type Directive =

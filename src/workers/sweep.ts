@@ -1,0 +1,54 @@
+import { asPipelineError } from '../domain/errors.js'
+import { incomingKeyOf, parseLakeKey, parseStagingKey, stagingFolderOf, INCOMING } from '../domain/names.js'
+import { partitionKeyOf } from '../domain/partition.js'
+import type { KeeperCatalog } from '../domain/ports/keeper-catalog.js'
+import type { Claim } from '../domain/ports/stage-catalog.js'
+import type { Ports } from './stage.js'
+
+/**
+ * Removes what an execution no longer needs: its own folder, and unless it was fenced the folders and the incoming object
+ * that the work before it left. A failure here loses nothing, so it is logged; reconcile sweeps what stays behind.
+ */
+export async function sweepExecution(c: Claim, ports: Ports, extent: 'all' | 'own files only' = 'all'): Promise<void> {
+  const own = stagingFolderOf(c.partition, c.generation, c.token)
+  const { downloaded, converted, uploaded } = c.work
+  const folders = extent === 'all' ? [own, downloaded?.folder, converted?.folder] : [own]
+  const incoming = [incomingKeyOf(c.partition, c.generation, c.token), extent === 'all' ? uploaded?.key : undefined]
+  try {
+    for (const folder of folders) if (folder !== undefined) await ports.staging.clear(folder)
+    for (const key of incoming) if (key !== undefined) await ports.lake.delete(key)
+  } catch (thrown) {
+    const { code, message } = asPipelineError(thrown)
+    ports.log.warn('sweep.left_behind', { partition: partitionKeyOf(c.partition), code, message })
+  }
+}
+
+/** What a sweep over everything removed. */
+export type Swept = { readonly folders: number; readonly objects: number; readonly bytes: number }
+
+/**
+ * Removes staging folders and incoming objects that no row on its way refers to: the files of workers that died. Only
+ * what has not changed for `quietMs` is touched, since a claim may be newer than the answer of the catalog.
+ */
+export async function sweepOrphans(
+  ports: Pick<Ports, 'staging' | 'lake' | 'now'> & { readonly keeper: KeeperCatalog }, quietMs: number,
+): Promise<Swept> {
+  const before = ports.now().getTime() - quietMs
+  const swept = { folders: 0, objects: 0, bytes: 0 }
+  for await (const { folder, bytes, changed } of ports.staging.folders()) {
+    const name = parseStagingKey(folder)
+    if (!name || changed.getTime() > before || (await ports.keeper.isReferenced(name))) continue
+    await ports.staging.clear(folder)
+    swept.folders++
+    swept.bytes += bytes
+  }
+  for await (const object of ports.lake.list(`${INCOMING}/`)) {
+    const name = parseLakeKey(object.key)
+    if (name?.kind !== 'incoming' || object.lastModified.getTime() > before) continue
+    if (await ports.keeper.isReferenced(name)) continue
+    await ports.lake.delete(object.key)
+    swept.objects++
+    swept.bytes += object.bytes
+  }
+  return swept
+}

@@ -1,0 +1,23 @@
+import { PipelineError } from '../domain/errors.js'
+import { incomingKeyOf, stagingFolderOf } from '../domain/names.js'
+import { partitionKeyOf } from '../domain/partition.js'
+import type { Claim } from '../domain/ports/stage-catalog.js'
+import type { Ports, StageResult } from './stage.js'
+
+/** Staged Parquet to an `_incoming` object of the lake: never the published name, and never another execution's. */
+export async function upload(c: Claim, ports: Ports): Promise<StageResult> {
+  const { converted } = c.work
+  if (!converted) {
+    throw new PipelineError('STAGING_LOST', 'the catalog names no converted file', { at: partitionKeyOf(c.partition) })
+  }
+  const folder = stagingFolderOf(c.partition, c.generation, c.token)
+  const path = await ports.staging.open(converted.file, await ports.staging.scratch(folder))
+  const key = incomingKeyOf(c.partition, c.generation, c.token)
+  const { sha256Hex } = converted.file
+  const { etag, bytes } = await ports.lake.put({ key, path, sha256Hex })
+  await ports.staging.clear(folder)
+  ports.pass('upload.put', partitionKeyOf(c.partition))
+  const uploaded = { key, etag, bytes, sha256Hex }
+  const { rows } = converted.figures
+  return { kind: 'advance', advance: { stage: 'upload', uploaded }, bytesIn: bytes, bytesOut: bytes, rows }
+}

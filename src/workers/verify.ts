@@ -1,0 +1,147 @@
+import { writeFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { CANDLE_COLUMNS } from '../domain/candle.js'
+import type { Certificate } from '../domain/certificate.js'
+import { certify } from '../domain/certify.js'
+import { PipelineError } from '../domain/errors.js'
+import type { ConvertFigures, InspectFigures } from '../domain/figures.js'
+import { verdictOf } from '../domain/findings.js'
+import { toJson } from '../domain/json.js'
+import { certificateKeyOf, objectKeyOf, revisionKeyOf, stagingFolderOf } from '../domain/names.js'
+import { partitionKeyOf } from '../domain/partition.js'
+import type { Condition, ObjectInfo } from '../domain/ports/object-store.js'
+import type { Claim, Verified } from '../domain/ports/stage-catalog.js'
+import type { Converted, Published, Uploaded } from '../domain/work.js'
+import { quarantineSources } from './quarantine-sources.js'
+import type { Ports, StageResult } from './stage.js'
+
+type Material = { readonly converted: Converted; readonly uploaded: Uploaded; readonly scratch: string }
+
+/**
+ * Reads the incoming object back with two readers, compares it with what convert measured, issues the certificate, and
+ * publishes while the runner holds the row's lock. Found again after a crash, a published object is recognised by its
+ * hash: the incoming one is gone then, and there is nothing left to move.
+ */
+export async function verify(c: Claim, ports: Ports, signal: AbortSignal): Promise<StageResult> {
+  const scratch = await ports.staging.scratch(stagingFolderOf(c.partition, c.generation, c.token))
+  const material = { ...materialOf(c), scratch }
+  const path = await materialise(c, material, ports)
+  const { numericType } = ports.settings.parquet
+  const inspected = await ports.engine.inspect({ partition: c.partition, path, numericType }, signal)
+  ports.pass('verify.inspected', partitionKeyOf(c.partition))
+  compare(material.converted.figures, inspected, c)
+  const certificate = certificateOf(c, material, inspected, ports)
+  const figures = { bytesIn: inspected.bytes, bytesOut: inspected.bytes, rows: inspected.rows }
+  if (verdictOf(certificate.findings) === 'quarantine') return { ...(await quarantined(c, certificate, ports)), ...figures }
+  const effect = (before: Published | null): Promise<Verified> => publish(c, material, certificate, before, ports)
+  return { kind: 'publish', effect, ...figures }
+}
+
+function materialOf(c: Claim): Omit<Material, 'scratch'> {
+  const { converted, uploaded } = c.work
+  if (converted && uploaded) return { converted, uploaded }
+  throw new PipelineError('STAGING_LOST', 'the catalog names no uploaded object', { at: partitionKeyOf(c.partition) })
+}
+
+/** A local file with the bytes to verify: the incoming object, or the published one when an execution died after moving it. */
+async function materialise(c: Claim, { uploaded, scratch }: Material, ports: Ports): Promise<string> {
+  if (await ports.lake.head(uploaded.key)) return await ports.lake.materialise({ key: uploaded.key, scratch })
+  const key = objectKeyOf(c.partition)
+  if (!(await ports.lake.head(key))) throw lost(c)
+  return await ports.lake.materialise({ key, scratch })
+}
+
+const lost = (c: Claim): PipelineError =>
+  new PipelineError('STAGING_LOST', 'the incoming object is gone', { at: partitionKeyOf(c.partition) })
+
+/** @throws {STAGING_LOST} for other bytes than were uploaded @throws {VERIFY_MISMATCH} when a reader sees other values */
+function compare(was: ConvertFigures, is: InspectFigures, c: Claim): void {
+  if (is.sha256Hex !== was.sha256Hex) throw lost(c)
+  const names = is.footer.columns.map((column) => column.name).join()
+  const differing = [
+    ['rows', was.rows, is.rows],
+    ['rows in the footer', was.rows, is.footer.rows],
+    ['logical hash', was.logicalHash, is.logicalHash],
+    ['first open_time', was.firstOpenUs, is.firstOpenUs],
+    ['last open_time', was.lastOpenUs, is.lastOpenUs],
+    ['smallest open_time in the footer', was.firstOpenUs, is.footer.minOpenUs],
+    ['largest open_time in the footer', was.lastOpenUs, is.footer.maxOpenUs],
+    ['order', true, is.ordered],
+    ['columns', CANDLE_COLUMNS.map((column) => column.name).join(), names],
+    ['revision in the footer', c.work.converted?.revision, is.footer.metadata['candlelake.revision']],
+  ].find(([, wanted, found]) => wanted !== found)
+  if (!differing) return
+  const [what, wanted, found] = differing.map(String)
+  throw new PipelineError('VERIFY_MISMATCH', `${what}: convert recorded ${wanted}, the object has ${found}`, {
+    at: partitionKeyOf(c.partition), what: what ?? null, wanted: wanted ?? null, found: found ?? null,
+  })
+}
+
+function certificateOf(c: Claim, { converted }: Material, inspected: InspectFigures, ports: Ports): Certificate {
+  return certify({
+    partition: c.partition,
+    generation: c.generation,
+    numericType: ports.settings.parquet.numericType,
+    sources: c.work.downloaded?.sources ?? [],
+    bounds: c.work.bounds,
+    converted,
+    inspected,
+    lateDays: ports.settings.lateDays,
+    now: ports.now(),
+  })
+}
+
+async function quarantined(c: Claim, certificate: Certificate, ports: Ports): Promise<Pick<StageResult & { kind: 'end' }, 'kind' | 'ended'>> {
+  const kept = await quarantineSources(c, ports)
+  const { findings } = certificate
+  const message = `the bars contradict each other: ${findings.map((finding) => finding.code).join(', ')}`
+  return { kind: 'end', ended: { state: 'quarantined', code: 'CORRUPT', message, facts: {}, findings, kept } }
+}
+
+/** Runs under the row's lock: keep the replaced revision, move the object in, write the certificate beside it. */
+async function publish(
+  c: Claim, material: Material, certificate: Certificate, before: Published | null, ports: Ports,
+): Promise<Verified> {
+  const partition = partitionKeyOf(c.partition)
+  ports.pass('verify.locked', partition)
+  const current = await ports.lake.head(objectKeyOf(c.partition))
+  await keepReplaced(c, material, before, current, ports)
+  ports.pass('verify.kept', partition)
+  const info = await moveIn(c, material, current, ports)
+  ports.pass('verify.published', partition)
+  await putCertificate(c, certificate, material.scratch, ports)
+  ports.pass('verify.certified', partition)
+  const { revision, figures } = material.converted
+  const { bytes, etag, key } = info
+  const published = { key, etag, bytes, sha256Hex: figures.sha256Hex, rows: figures.rows, revision }
+  return { state: certificate.verdict, published, certificate }
+}
+
+async function keepReplaced(
+  c: Claim, { converted }: Material, before: Published | null, current: ObjectInfo | null, ports: Ports,
+): Promise<void> {
+  if (ports.settings.keepRevisions === 0 || !before || !current || before.revision === converted.revision) return
+  if (current.etag !== before.etag) return // not what the catalog knows as that revision: nothing to keep under its name
+  await ports.lake.copy({ from: current.key, to: revisionKeyOf(c.partition, before.revision) })
+}
+
+/** Moves the incoming object over exactly the object that was seen under the lock. */
+async function moveIn(c: Claim, { uploaded }: Material, current: ObjectInfo | null, ports: Ports): Promise<ObjectInfo> {
+  const to = objectKeyOf(c.partition)
+  const incoming = await ports.lake.head(uploaded.key)
+  if (!incoming) {
+    // Moved by an execution that died before its commit: `compare` has seen that the published bytes are the wanted ones.
+    if (current) return current
+    throw lost(c)
+  }
+  const condition: Condition = current ? { ifMatch: current.etag } : { ifNoneMatch: '*' }
+  return await ports.lake.move({ from: uploaded.key, to, condition })
+}
+
+async function putCertificate(c: Claim, certificate: Certificate, scratch: string, ports: Ports): Promise<void> {
+  const text = `${toJson(certificate, 2)}\n`
+  const path = `${scratch}/certificate.json`
+  await writeFile(path, text)
+  const sha256Hex = createHash('sha256').update(text).digest('hex')
+  await ports.lake.put({ key: certificateKeyOf(c.partition), path, sha256Hex })
+}
