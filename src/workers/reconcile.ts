@@ -1,0 +1,74 @@
+import { asPipelineError } from '../domain/errors.js'
+import { partitionKeyOf } from '../domain/partition.js'
+import type { JobQueue } from '../domain/ports/job-queue.js'
+import type { KeeperCatalog, StaleRow } from '../domain/ports/keeper-catalog.js'
+import type { PlanCatalog } from '../domain/ports/plan-catalog.js'
+import { STAGES, type Stage } from '../domain/states.js'
+import type { Ports } from './stage.js'
+import { sweepOrphans, type Swept } from './sweep.js'
+
+export type ReconcilePorts = Pick<Ports, 'staging' | 'lake' | 'now' | 'log'> & {
+  readonly keeper: KeeperCatalog
+  readonly plan: PlanCatalog
+  readonly queue: JobQueue
+}
+
+export type Reconciled = {
+  readonly requeued: number
+  readonly finishedRuns: readonly string[]
+  readonly swept: Swept
+}
+
+/** Rows looked at in one pass of one stage: bounds the time of a pass over a million lost jobs. */
+const LIMIT = 5_000
+
+/**
+ * Makes the queue agree with the catalog again, and removes what dead workers left. A row is put back when its lease is
+ * free or expired, nothing changed it for two periods, and the queue has no living job for it.
+ */
+export async function reconcile(ports: ReconcilePorts, periodMs: number): Promise<Reconciled> {
+  let requeued = 0
+  const unfinished = await ports.keeper.unfinished()
+  for (const stage of STAGES) {
+    if (unfinished[stage] > 0) requeued += await requeueLost(stage, ports, 2 * periodMs)
+  }
+  const swept = await sweepOrphans(ports, 2 * periodMs)
+  const finishedRuns = await ports.plan.finishRuns()
+  if (requeued > 0 || swept.folders > 0 || swept.objects > 0) ports.log.info('reconciled', { requeued, ...swept })
+  return { requeued, finishedRuns, swept }
+}
+
+async function requeueLost(stage: Stage, ports: ReconcilePorts, unchangedMs: number): Promise<number> {
+  const rows = await ports.keeper.stale({ stage, unchangedMs, limit: LIMIT })
+  if (rows.length === 0) return 0
+  const alive = new Set((await ports.queue.alive(rows)).map(identity))
+  await ports.keeper.touch(rows.filter((row) => alive.has(identity(row))))
+  const jobs = await ports.keeper.requeue(rows.filter((row) => !alive.has(identity(row))))
+  await ports.queue.enqueue(jobs)
+  return jobs.length
+}
+
+const identity = (row: Pick<StaleRow, 'partition' | 'generation' | 'stage'>): string =>
+  `${row.stage} ${partitionKeyOf(row.partition)} ${row.generation}`
+
+/** Runs `reconcile` every period until the signal fires; a failed pass is logged and the next one tries again. */
+export async function reconcileEvery(ports: ReconcilePorts, periodMs: number, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(done, periodMs)
+      signal.addEventListener('abort', done, { once: true })
+      function done(): void {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+    })
+    if (signal.aborted) return
+    try {
+      await reconcile(ports, periodMs)
+    } catch (thrown) {
+      const { code, message } = asPipelineError(thrown)
+      ports.log.warn('reconcile.failed', { code, message })
+    }
+  }
+}
