@@ -12,7 +12,7 @@ const ALLOWED = /^[\p{L}\p{N}_-]+$/u
  */
 export function parseSymbol(text: string): string {
   const symbol = text.toUpperCase()
-  const reason = whyNot(symbol)
+  const reason = symbol.toLowerCase() === text.toLowerCase() ? whyNot(symbol) : 'a letter changes with its case'
   if (reason === null) return symbol
   throw new PipelineError('BAD_SYMBOL', `"${clip(text)}" is not a symbol: ${reason}`, { do: 'use a name like BTCUSDT' })
 }

@@ -1,0 +1,37 @@
+/**
+ * Runs the suite and ends with a line `N passed, N failed`. Arguments narrow it: parts of file paths, `--grep TEXT`.
+ * Servers that tests share are started on first use (`support/shared.ts`) and stopped here.
+ */
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import Mocha from 'mocha'
+import { stopShared } from './support/shared.js'
+
+const { values, positionals } = parseArgs({ options: { grep: { type: 'string' } }, allowPositionals: true })
+
+const files = readdirSync(import.meta.dirname, { recursive: true, encoding: 'utf8' })
+  .filter((name) => name.endsWith('.test.js'))
+  .filter((name) => positionals.length === 0 || positionals.some((part) => name.includes(part)))
+  .sort()
+
+const mocha = new Mocha({ timeout: 60_000, slow: 5_000, ...(values.grep === undefined ? {} : { grep: values.grep }) })
+for (const file of files) mocha.addFile(join(import.meta.dirname, file))
+await mocha.loadFilesAsync()
+
+const counts = { passed: 0, failed: 0, pending: 0 }
+const runner = mocha.run()
+runner.on('pass', () => counts.passed++)
+runner.on('fail', () => counts.failed++)
+runner.on('pending', (test) => {
+  counts.pending++
+  console.error(`not run: ${test.fullTitle()}`)
+})
+await new Promise((resolve) => runner.on('end', resolve))
+await stopShared()
+
+// A pending test is one that nobody would see: it counts as failed.
+const failed = counts.failed + counts.pending
+if (counts.passed + failed === 0) console.error('no test matched')
+console.log(`${counts.passed} passed, ${failed} failed`)
+process.exit(failed > 0 || counts.passed === 0 ? 1 : 0)
