@@ -8,8 +8,9 @@ import type { Place } from './place.js'
 import { isPostmasterOf, postmasterOf, stopPostmaster, type Postmaster } from './postmaster.js'
 import { connectionTo, waitUntilReady, type Answer, type Connection } from './probe-server.js'
 import { serverProgram } from './server-program.js'
-import { serverUserFor } from './server-user.js'
+import { isRoot, serverUserFor } from './server-user.js'
 import { startServer, type Tools } from './start-server.js'
+import { sweepAbandoned } from './sweep-abandoned.js'
 
 export type Running = { readonly pid: number; readonly connection: Connection; readonly adopted: boolean }
 type Log = (line: string) => void
@@ -29,6 +30,7 @@ export async function ensureRunning(o: { place: Place; others: Holders; log: Log
   refuseOtherHosts(place, o.others)
   const tools: Tools = { place, program, user: await serverUserFor(place.dataDir) }
   if (dataMajor === null) {
+    if (isRoot()) await sweepAbandoned(place, log)
     log(`creating the embedded database in ${place.dataDir}`)
     await createCluster(tools)
   }
