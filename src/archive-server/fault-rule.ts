@@ -54,11 +54,12 @@ export const FAULT_KINDS = [
 
 export type FaultKind = (typeof FAULT_KINDS)[number]
 
-/** Faults that describe the line or the bucket, or count by themselves: `rate`, `firstPerPath` and `times` do not limit them. */
+/** Faults of the line or the bucket, or that count by themselves: `rate`, `firstPerPath`, `times` do not limit them. */
 export const UNLIMITED: ReadonlySet<FaultKind> = new Set(['latencyMs', 'bytesPerSecond', 'tooManyRequests', 'hide'])
 
+/** Whether a path contains the text or matches the expression. `search`, unlike `test`, heeds no `lastIndex`. */
 export const matches = (pattern: string | RegExp, path: string): boolean =>
-  typeof pattern === 'string' ? path.includes(pattern) : new RegExp(pattern.source, pattern.flags.replace(/[gy]/g, '')).test(path)
+  typeof pattern === 'string' ? path.includes(pattern) : path.search(pattern) >= 0
 
 /** Whether the rule switches this fault on at all: a limit of 0 bytes is on, 0 milliseconds is off. */
 export function isOn(rule: FaultRule, kind: FaultKind): boolean {

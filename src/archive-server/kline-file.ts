@@ -68,8 +68,10 @@ export async function writeKlineFile(o: KlineFileOptions): Promise<KlineFile> {
   return { key, path, rows: csv.rows, csvBytes: csv.bytes.length, zipBytes: zip.length, sha256Hex }
 }
 
+export type KlineFileName = Pick<KlineFileOptions, 'market' | 'period' | 'symbol' | 'interval' | 'label'>
+
 /** The key of a klines file. @throws {BAD_SYMBOL, BAD_INTERVAL, BAD_RANGE} */
-export function klineKeyOf(o: Pick<KlineFileOptions, 'market' | 'period' | 'symbol' | 'interval' | 'label'>): ArchiveKey {
+export function klineKeyOf(o: KlineFileName): ArchiveKey {
   const series = {
     dataset: datasetOf(o.market, 'klines'), symbol: parseSymbol(o.symbol), interval: parseInterval(o.interval),
   }
@@ -85,8 +87,8 @@ function parseDay(label: string): string {
 
 /** Seconds since 1970. */
 function publishedAt(label: string): number {
-  const endMs = label.length === 7 ? Date.parse(`${addMonths(label, 1)}-01T00:00:00Z`) : Date.parse(`${label}T24:00:00Z`)
-  return endMs / 1000 + 3 * 3600
+  const end = label.length === 7 ? `${addMonths(label, 1)}-01T00:00:00Z` : `${label}T24:00:00Z`
+  return Date.parse(end) / 1000 + 3 * 3600
 }
 
 function csvOf(o: Pick<KlineFileOptions, 'rows' | 'header'>): { bytes: Buffer; rows: number } {

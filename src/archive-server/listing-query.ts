@@ -4,7 +4,7 @@ export type ListingQuery = {
   readonly prefix: string
   /** '' for none. */
   readonly delimiter: string
-  /** Keys, and common prefixes, up to and including this one are left out: `marker`, `start-after` or the token's key. */
+  /** Keys and common prefixes up to this one, itself too, are left out: `marker`, `start-after` or the token's key. */
   readonly after: string
   readonly maxKeys: number
   readonly encodeKeys: boolean
@@ -23,12 +23,12 @@ export type BadQuery = { readonly argument: string; readonly message: string }
 export function parseListingQuery(query: URLSearchParams): ListingQuery | BadQuery {
   const version = query.get('list-type') === '2' ? 2 : 1
   const encoding = query.get('encoding-type')
-  if (encoding !== null && encoding !== 'url') return bad('encoding-type', 'Invalid Encoding Method specified in Request')
+  if (encoding !== null && encoding !== 'url') return bad('encoding-type', 'Invalid Encoding Method')
   const max = query.get('max-keys') ?? String(PAGE)
   if (!/^\d{1,10}$/.test(max)) return bad('max-keys', 'Provided max-keys not an integer or within integer range')
   const token = version === 2 ? query.get('continuation-token') : null
   const tokenKey = token === null ? null : keyOfToken(token)
-  if (token !== null && tokenKey === null) return bad('continuation-token', 'The continuation token provided is incorrect')
+  if (token !== null && tokenKey === null) return bad('continuation-token', 'The continuation token is incorrect')
   const startAfter = version === 2 ? query.get('start-after') : null
   const marker = version === 1 ? (query.get('marker') ?? '') : ''
   return {

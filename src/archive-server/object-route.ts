@@ -84,8 +84,8 @@ async function checksumOf(x: Exchange, bucket: Bucket, file: BucketFile): Promis
 function flipped(x: Exchange, size: number, range: ByteRange, body: Body): Body {
   if (x.method === 'HEAD' || size === 0 || !x.key.endsWith('.zip')) return body
   const { offset, mask } = x.faults.flippedBit(x.logged.path, size)
-  const inside = offset >= range.first && offset <= range.last
-  return inside && x.faults.strike('flipBits', x.logged.path) !== null ? turnBit(body, offset - range.first, mask) : body
+  if (offset < range.first || offset > range.last || x.faults.strike('flipBits', x.logged.path) === null) return body
+  return turnBit(body, offset - range.first, mask)
 }
 
 async function* turnBit(body: Body, at: number, mask: number): AsyncGenerator<Uint8Array> {

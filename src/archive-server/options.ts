@@ -67,7 +67,10 @@ export function parseOptions(argv: readonly string[]): ArchiveServerOptions | nu
   }
   const seed = number('seed')
   return {
-    root, port: number('port') ?? DEFAULT_PORT, faults: faultsOf(given, text, number), ...(seed === undefined ? {} : { seed }),
+    root,
+    port: number('port') ?? DEFAULT_PORT,
+    faults: faultsOf(given, text, number),
+    ...(seed === undefined ? {} : { seed }),
   }
 }
 
@@ -81,9 +84,9 @@ function faultsOf(
     errorRate: number('error-rate'), errorStatus: number('error-status'),
     tooManyRequests: count === undefined ? undefined : { count, retryAfterSeconds: number('retry-after-seconds') ?? 1 },
     truncate: given.truncate, flipBits: given['flip-bits'], staleChecksum: given['stale-checksum'],
-    missingChecksum: given['missing-checksum'], foreignChecksum: given['foreign-checksum'], htmlPage: given['html-page'],
-    stallAfterBytes: number('stall-after-bytes'), redirectTo: text('redirect-to'), dropFrom: number('drop-from'),
-    hide: given.hide,
+    missingChecksum: given['missing-checksum'], foreignChecksum: given['foreign-checksum'],
+    htmlPage: given['html-page'], stallAfterBytes: number('stall-after-bytes'),
+    redirectTo: text('redirect-to'), dropFrom: number('drop-from'), hide: given.hide,
   }
   // Absent is not the same as undefined in a rule; the flags' types were settled by parseArgs.
   return Object.fromEntries(Object.entries(rule).filter(([, value]) => value !== undefined))

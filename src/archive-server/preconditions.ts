@@ -6,7 +6,8 @@ export type Validators = { readonly etag: string; readonly modifiedMs: number }
 /** What the conditional headers make of a GET or HEAD, in the order that RFC 9110 section 13.2.2 gives. */
 export function checkPreconditions(headers: IncomingHttpHeaders, v: Validators): 'proceed' | 'failed' | 'not modified' {
   const match = headers['if-match']
-  if (match !== undefined ? !names(match, v.etag) : isBefore(headers['if-unmodified-since'], v.modifiedMs)) return 'failed'
+  const unmodifiedSince = headers['if-unmodified-since']
+  if (match !== undefined ? !names(match, v.etag) : isBefore(unmodifiedSince, v.modifiedMs)) return 'failed'
   const noneMatch = headers['if-none-match']
   if (noneMatch !== undefined) return names(noneMatch.replaceAll('W/', ''), v.etag) ? 'not modified' : 'proceed'
   const since = timeOf(headers['if-modified-since'])

@@ -82,7 +82,8 @@ function portError(error: Error, port: number): Error {
 type Parts = { readonly bucket: Bucket; readonly faults: Faults; readonly requests: LoggedRequest[] }
 
 /** Answers one request; settles when the answer is given or the connection gone, and never rejects. */
-async function exchangeOf(req: IncomingMessage, res: ServerResponse, { bucket, faults, requests }: Parts): Promise<void> {
+async function exchangeOf(req: IncomingMessage, res: ServerResponse, parts: Parts): Promise<void> {
+  const { bucket, faults, requests } = parts
   const gone = new AbortController()
   const closed = new Promise<void>((resolve) => res.once('close', resolve))
   res.once('close', () => gone.abort())

@@ -26,8 +26,9 @@ export function csvRowOf(bar: SyntheticBar, { unit, decimals }: BarFormat): stri
   const quote = (units: number): string => fixed(units, 7, decimals)
   const open = unit === 'ms' ? bar.fromMs : `${bar.fromMs}000`
   const close = unit === 'ms' ? bar.toMs - 1 : `${bar.toMs - 1}999`
-  return `${open},${price(bar.open)},${price(bar.high)},${price(bar.low)},${price(bar.close)},${amount(bar.volume)},${close},${
-    quote(bar.quoteVolume)},${bar.trades},${amount(bar.takerVolume)},${quote(bar.takerQuoteVolume)},0`
+  const prices = `${price(bar.open)},${price(bar.high)},${price(bar.low)},${price(bar.close)}`
+  const taker = `${amount(bar.takerVolume)},${quote(bar.takerQuoteVolume)}`
+  return `${open},${prices},${amount(bar.volume)},${close},${quote(bar.quoteVolume)},${bar.trades},${taker},0`
 }
 
 /** A whole number of 10^-scale as a decimal with `scale` digits after the point, or `decimals` if that is more. */

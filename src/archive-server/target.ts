@@ -2,7 +2,7 @@
 export type Target = {
   /** As it came, beginning with `/`. */
   readonly raw: string
-  /** Percent-decoded path without its leading `/`, and without the bucket's name in front; U+0000 where it cannot be decoded. */
+  /** Percent-decoded path without its leading `/` and the bucket's name; U+0000 where it cannot be decoded. */
   readonly key: string
   readonly query: URLSearchParams
   /** What logs show and faults match: percent-decoded, with the query. */

@@ -44,7 +44,8 @@ function stopOf(x: Exchange, length: number): Stop | null {
 }
 
 /** 0 is not a place in a body: it means a reset before the status line, which the router sees to. */
-const within = (after: number | undefined, length: number): boolean => after !== undefined && after > 0 && after < length
+const within = (after: number | undefined, length: number): boolean =>
+  after !== undefined && after > 0 && after < length
 
 async function halt(x: Exchange, stop: Stop): Promise<void> {
   x.res.flushHeaders()

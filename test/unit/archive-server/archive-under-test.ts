@@ -2,7 +2,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { request, type IncomingHttpHeaders } from 'node:http'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
-import { startArchiveServer, type ArchiveServer, type ArchiveServerOptions } from '../../../src/archive-server/server.js'
+import {
+  startArchiveServer, type ArchiveServer, type ArchiveServerOptions,
+} from '../../../src/archive-server/server.js'
 
 /** What came back: `ended` is false where the connection broke before Content-Length was reached. */
 export type Answer = {

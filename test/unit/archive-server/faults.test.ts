@@ -85,9 +85,9 @@ describe('archive server: faults', () => {
   it('truncate ends the connection half way through the first answers of each path', async () => {
     archive.server.faults.set({ truncate: true, firstPerPath: 1 })
     const answers = [await zip(), await zip(), await archive.ask(`/${OTHER}`)]
-    expect(answers.map((one) => [one.status, one.headers['content-length'], one.ended, one.body.length])).to.deep.equal([
-      [200, '100000', false, 50_000], [200, '100000', true, 100_000], [200, '100000', false, 50_000],
-    ])
+    expect(answers.map((one) => one.headers['content-length'])).to.deep.equal(['100000', '100000', '100000'])
+    expect(answers.map((one) => [one.status, one.ended, one.body.length]))
+      .to.deep.equal([[200, false, 50_000], [200, true, 100_000], [200, false, 50_000]])
     expect(struck()).to.deep.equal({ truncate: 2 })
   })
 
@@ -221,8 +221,8 @@ describe('archive server: faults', () => {
 
   it('refuses numbers that mean nothing', () => {
     for (const rule of [
-      { errorRate: 1.5 }, { rate: -1 }, { latencyMs: NaN }, { errorStatus: 200 }, { redirectTo: 'elsewhere' }, { times: -1 },
-      { tooManyRequests: { count: -1, retryAfterSeconds: 1 } },
+      { errorRate: 1.5 }, { rate: -1 }, { latencyMs: NaN }, { errorStatus: 200 }, { redirectTo: 'elsewhere' },
+      { times: -1 }, { tooManyRequests: { count: -1, retryAfterSeconds: 1 } },
     ]) {
       expect(() => new Faults(rule), JSON.stringify(rule)).to.throw().with.property('code', 'BAD_CONFIG')
     }
@@ -235,7 +235,8 @@ describe('archive server: faults', () => {
 
 describe('archive server: closing', () => {
   it('ends stalled, slow and idle connections, and closes twice', async () => {
-    const archive = await archiveUnderTest({ faults: [{ match: 'stalls', stallAfterBytes: 1 }, { match: 'slow', latencyMs: 60_000 }] })
+    const rules = [{ match: 'stalls', stallAfterBytes: 1 }, { match: 'slow', latencyMs: 60_000 }]
+    const archive = await archiveUnderTest({ faults: rules })
     await archive.put('data/stalls.zip', 'content')
     const idle = connect(archive.server.port, '127.0.0.1')
     await once(idle, 'connect')

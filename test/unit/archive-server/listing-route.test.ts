@@ -28,8 +28,8 @@ describe('archive server: listing', () => {
     }
     await mkdir(join(archive.root, PREFIX), { recursive: true })
     await Promise.all(keys.map((key) => archive.put(key, 'x')))
-    for (const other of ['BTCUSDT/1d', 'BTCUSDT_240329/1d', 'BTCUSDT-A/1d', 'ETHUSDT/1d', '币安人生USDT/1d', "A&B<'>/1d"]) {
-      await archive.put(`data/spot/daily/klines/${other}/one.zip`, 'x')
+    for (const symbol of ['BTCUSDT', 'BTCUSDT_240329', 'BTCUSDT-A', 'ETHUSDT', '币安人生USDT', "A&B<'>"]) {
+      await archive.put(`data/spot/daily/klines/${symbol}/1d/one.zip`, 'x')
     }
     await mkdir(join(archive.root, 'data/spot/daily/klines/EMPTYUSDT/1h'), { recursive: true })
   })
@@ -42,7 +42,8 @@ describe('archive server: listing', () => {
     expect(textsOf(xml, 'NextMarker')).to.deep.equal([])
     expect([textsOf(xml, 'Name'), textsOf(xml, 'MaxKeys'), textsOf(xml, 'Marker')])
       .to.deep.equal([['data.binance.vision'], ['1000'], ['']])
-    expect(xml).to.match(/^<\?xml version="1.0" encoding="UTF-8"\?>\n<ListBucketResult xmlns="http:\/\/s3.amazonaws.com\/doc\/2006-03-01\/">/)
+    expect(xml.split('<Name>')[0]).to.equal('<?xml version="1.0" encoding="UTF-8"?>\n' +
+      '<ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">')
   })
 
   it('says of each key when it changed, its quoted MD5, its size and its class', async () => {
@@ -118,7 +119,8 @@ describe('archive server: listing', () => {
   it('still lists a prefix when the marker lies among its keys', async () => {
     const at = (marker: string) => list({ prefix: 'data/spot/daily/klines/', delimiter: '/', marker })
     expect(prefixesOf(await at(keys[5] ?? ''))[0]).to.equal('data/spot/daily/klines/BTCUSDT/')
-    expect(prefixesOf(await at('data/spot/daily/klines/BTCUSDT/'))[0]).to.equal('data/spot/daily/klines/BTCUSDT_240329/')
+    const [next] = prefixesOf(await at('data/spot/daily/klines/BTCUSDT/'))
+    expect(next).to.equal('data/spot/daily/klines/BTCUSDT_240329/')
   })
 
   it('takes a prefix that ends within a name, and any delimiter', async () => {
@@ -138,12 +140,14 @@ describe('archive server: listing', () => {
     const query = { 'prefix': 'data/spot/daily/klines/币安', 'encoding-type': 'url' }
     const xml = await list(query)
     expect(textsOf(xml, 'EncodingType')).to.deep.equal(['url'])
-    expect(textsOf(xml, 'Key')).to.deep.equal([`data/spot/daily/klines/${encodeURIComponent('币安人生USDT')}/1d/one.zip`])
+    const symbol = encodeURIComponent('币安人生USDT')
+    expect(textsOf(xml, 'Key')).to.deep.equal([`data/spot/daily/klines/${symbol}/1d/one.zip`])
   })
 
   it('lists nothing for a prefix nobody has, for max-keys 0, and never more than 1000', async () => {
     const [none, zero, many] = await Promise.all([
-      list({ prefix: 'data/nothing/' }), list({ 'prefix': PREFIX, 'max-keys': '0' }), list({ 'prefix': PREFIX, 'max-keys': '5000' }),
+      list({ prefix: 'data/nothing/' }), list({ 'prefix': PREFIX, 'max-keys': '0' }),
+      list({ 'prefix': PREFIX, 'max-keys': '5000' }),
     ])
     expect([none, zero].flatMap((xml) => textsOf(xml, 'Key'))).to.deep.equal([])
     expect([none, zero].map((xml) => textsOf(xml, 'IsTruncated')[0])).to.deep.equal(['false', 'false'])

@@ -10,7 +10,12 @@ import { temporaryFolder } from './archive-under-test.js'
 
 const MAIN = fileURLToPath(new URL('../../../src/archive-server/main.js', import.meta.url))
 
-type Run = { readonly child: ChildProcess; readonly out: Promise<string>; readonly err: Promise<string>; readonly exit: Promise<unknown[]> }
+type Run = {
+  readonly child: ChildProcess
+  readonly out: Promise<string>
+  readonly err: Promise<string>
+  readonly exit: Promise<unknown[]>
+}
 
 function start(args: string[]): Run {
   const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] })
@@ -34,13 +39,15 @@ describe('archive-server, the command', function () {
   after(() => rm(root, { recursive: true, force: true }))
 
   for (const [signal, code] of [['SIGINT', 130], ['SIGTERM', 143]] as const) {
-    it(`prints one line with its URL, serves with the faults asked for, and ends with ${code} on ${signal}`, async () => {
-      const run = start(['--root', root, '--port', '0', '--too-many-requests', '1', '--retry-after-seconds', '3', '--match', 'one'])
+    it(`prints one line with its URL, serves with the faults asked for, and exits ${code} on ${signal}`, async () => {
+      const faults = ['--too-many-requests', '1', '--retry-after-seconds', '3', '--match', 'one']
+      const run = start(['--root', root, '--port', '0', ...faults])
       const [line] = (await once(run.child.stdout ?? run.child, 'data')) as [Buffer]
       const url = /http:\/\/127\.0\.0\.1:\d+/.exec(line.toString())?.[0] ?? ''
       const [first, second] = [await fetch(`${url}/data/one.zip`), await fetch(`${url}/data/one.zip`)]
       expect([first.status, first.headers.get('retry-after'), second.status]).to.deep.equal([429, '3', 200])
-      expect([await first.text().then((body) => body.includes('TooManyRequests')), await second.text()]).to.deep.equal([true, 'content'])
+      expect(await first.text()).to.include('TooManyRequests')
+      expect(await second.text()).to.equal('content')
       run.child.kill(signal)
       expect((await run.exit)[0]).to.equal(code)
       expect(await run.out).to.equal(`archive server at ${url} serves ${root}\n`)
@@ -51,9 +58,8 @@ describe('archive-server, the command', function () {
   it('shows every flag and an example with --help', async () => {
     const { code, out } = await finish(['--help'])
     expect(code).to.equal(0)
-    for (const part of ['npm run archive-server -- --root', '--latency-ms N', '--stall-after-bytes N', '--seed N', 'exit codes']) {
-      expect(out).to.include(part)
-    }
+    const parts = ['npm run archive-server -- --root', '--latency-ms N', '--stall-after-bytes N', '--seed N', 'exit code']
+    for (const part of parts) expect(out).to.include(part)
   })
 
   it('says what is wrong, where, and what to do, and exits 1', async () => {

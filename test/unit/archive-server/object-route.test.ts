@@ -33,10 +33,12 @@ describe('archive server: objects', () => {
 
   it('answers HEAD with the headers of GET and no body', async () => {
     const got = await archive.ask(`/${KEY}`, { method: 'HEAD' })
-    expect([got.status, got.body.length, got.headers.etag, got.headers['content-length']]).to.deep.equal([200, 0, ETAG, '1000'])
+    expect([got.status, got.body.length]).to.deep.equal([200, 0])
+    expect(got.headers).to.include({ 'etag': ETAG, 'content-length': '1000', 'accept-ranges': 'bytes' })
   })
 
-  for (const [range, first, last] of [['bytes=10-19', 10, 19], ['bytes=990-', 990, 999], ['bytes=-1', 999, 999]] as const) {
+  const ranges = [['bytes=10-19', 10, 19], ['bytes=990-', 990, 999], ['bytes=-1', 999, 999]] as const
+  for (const [range, first, last] of ranges) {
     it(`answers ${range} with 206 and those bytes`, async () => {
       const got = await archive.ask(`/${KEY}`, { headers: { range } })
       expect(got.status).to.equal(206)
@@ -81,13 +83,15 @@ describe('archive server: objects', () => {
     await archive.put(key, 'other')
     const two = await archive.ask(`/${key}`)
     expect(two.text).to.equal('other')
-    expect(two.headers.etag).to.equal(`"${createHash('md5').update('other').digest('hex')}"`).and.not.equal(one.headers.etag)
+    expect(two.headers.etag).not.to.equal(one.headers.etag)
+    expect(two.headers.etag).to.equal(`"${createHash('md5').update('other').digest('hex')}"`)
   })
 
   it('serves an empty file', async () => {
     await archive.put('data/spot/empty.zip', '')
     const got = await archive.ask('/data/spot/empty.zip')
-    expect([got.status, got.body.length, got.headers.etag]).to.deep.equal([200, 0, '"d41d8cd98f00b204e9800998ecf8427e"'])
+    expect([got.status, got.body.length]).to.deep.equal([200, 0])
+    expect(got.headers.etag).to.equal('"d41d8cd98f00b204e9800998ecf8427e"')
   })
 
   it('answers an absent key, and a folder, with the bucket\'s 404', async () => {
@@ -116,8 +120,9 @@ describe('archive server: objects', () => {
       const name = beside.slice(beside.lastIndexOf('/') + 1)
       await writeFile(join(archive.root, 'secret.zip'), 'secret')
       for (const way of [
-        `/data/../../${name}/secret.zip`, `/data/..%2f..%2f${name}/secret.zip`, `/data/%2e%2e/secret.zip`, `/../${name}/secret.zip`,
-        '/data/./secret.zip', '/data//secret.zip', '/data/x%00.zip', '/data/..%5csecret.zip', '/data/%zz', '/secret.zip',
+        `/data/../../${name}/secret.zip`, `/data/..%2f..%2f${name}/secret.zip`, `/../${name}/secret.zip`,
+        '/data/%2e%2e/secret.zip', '/data/./secret.zip', '/data//secret.zip', '/data/x%00.zip', '/data/%zz',
+        '/data/..%5csecret.zip', '/secret.zip',
       ]) {
         const got = await archive.ask(way)
         expect(got.status, way).to.be.oneOf([400, 404])
@@ -136,9 +141,9 @@ describe('archive server: objects', () => {
       await symlink(beside, join(archive.root, 'data/away'))
       await symlink(join(archive.root, KEY), join(archive.root, 'data/in.zip'))
       await symlink('nowhere', join(archive.root, 'data/broken.zip'))
-      const statuses = []
-      for (const name of ['out.zip', 'away/out.zip', 'in.zip', 'broken.zip']) statuses.push((await archive.ask(`/data/${name}`)).status)
-      expect(statuses).to.deep.equal([404, 404, 200, 404])
+      const names = ['out.zip', 'away/out.zip', 'in.zip', 'broken.zip']
+      const answers = await Promise.all(names.map((name) => archive.ask(`/data/${name}`)))
+      expect(answers.map((one) => one.status)).to.deep.equal([404, 404, 200, 404])
       const listed = (await archive.ask('/?prefix=data/')).text
       expect(listed).to.include('<Key>data/in.zip</Key>')
       expect(listed).not.to.match(/out\.zip|away|broken/)

@@ -14,7 +14,8 @@ describe('the sample archive', () => {
   const csv = new Map<string, string[][]>()
   const rowsOf = (file: SampleFile): string[][] => csv.get(file.key) ?? []
   const find = (o: Partial<SampleFile>): SampleFile => {
-    const file = facts.files.find((one) => Object.entries(o).every(([name, value]) => one[name as keyof SampleFile] === value))
+    const wanted = Object.entries(o) as [keyof SampleFile, unknown][]
+    const file = facts.files.find((one) => wanted.every(([name, value]) => one[name] === value))
     if (!file) throw new Error(`no file ${JSON.stringify(o)}`)
     return file
   }
@@ -64,7 +65,8 @@ describe('the sample archive', () => {
     for (const file of facts.files) {
       const digits = file.label < '2025' ? 13 : 16
       expect(file.unit).to.equal(digits === 13 ? 'ms' : 'us')
-      const row = new RegExp(`^\\d{${digits}}(,\\d+\\.\\d{8}){5},\\d{${digits}},\\d+\\.\\d{8},\\d+(,\\d+\\.\\d{8}){2},0$`)
+      const [time, number] = [`\\d{${digits}}`, '\\d+\\.\\d{8}']
+      const row = new RegExp(`^${time}(,${number}){5},${time},${number},\\d+(,${number}){2},0$`)
       expect(rowsOf(file).every((fields) => row.test(fields.join(','))), file.key).to.equal(true)
     }
   })
@@ -83,7 +85,8 @@ describe('the sample archive', () => {
       expect(missing, file.key).to.have.lengthOf(wanted)
       if (gapped) expect([missing[0], (missing.at(-1) ?? 0) + step]).to.deep.equal([facts.gap.fromMs, facts.gap.toMs])
       expect(new Date(times[0] ?? 0).toISOString()).to.match(new RegExp(`^${file.label}(-01)?T00:00:00`))
-      expect(rowsOf(file).every((fields, at) => Number(fields[6]) === (times[at] ?? 0) * scale + step * scale - 1)).to.equal(true)
+      const closes = times.map((time) => (time + step) * scale - 1)
+      expect(rowsOf(file).map((fields) => Number(fields[6]))).to.deep.equal(closes)
     }
   })
 
@@ -95,7 +98,8 @@ describe('the sample archive', () => {
         minutes.set(hour, [...(minutes.get(hour) ?? []), fields])
       }
       const folded = [...minutes.values()].map((own) => foldExactly(own))
-      expect(folded).to.deep.equal(rowsOf(file).map((fields) => [1, 2, 3, 4, 5, 7, 8, 9, 10].map((at) => exact(fields[at]))))
+      const hours = rowsOf(file).map((fields) => [1, 2, 3, 4, 5, 7, 8, 9, 10].map((at) => exact(fields[at])))
+      expect(folded).to.deep.equal(hours)
     }
   })
 
@@ -119,7 +123,8 @@ describe('the sample archive', () => {
     const other = await temporaryFolder()
     try {
       const again = await writeSampleArchive(other)
-      expect(again.files.map((file) => [file.key, file.sha256Hex])).to.deep.equal(facts.files.map((file) => [file.key, file.sha256Hex]))
+      const digestsOf = (one: SampleFacts) => one.files.map((file) => [file.key, file.sha256Hex])
+      expect(digestsOf(again)).to.deep.equal(digestsOf(facts))
       const [one, two] = await Promise.all([root, other].map((folder) => stat(join(folder, facts.staleChecksum.key))))
       expect(one?.mtimeMs).to.equal(two?.mtimeMs)
     } finally {

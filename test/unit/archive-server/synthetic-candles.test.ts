@@ -40,8 +40,8 @@ describe('syntheticCandles', () => {
       volume: 7, quoteVolume: 41, trades: 3, takerVolume: 0, takerQuoteVolume: 1_234_567_890_123_456,
     }
     expect(csvRowOf(bar, { unit: 'us', decimals: 8 })).to.equal(
-      '1735689600000000,96000.00000000,96001.23000000,0.05000000,96000.01000000,0.00007000,1735689659999999,0.00000410,3,' +
-      '0.00000000,123456789.01234560,0')
+      '1735689600000000,96000.00000000,96001.23000000,0.05000000,96000.01000000,0.00007000,1735689659999999,' +
+      '0.00000410,3,0.00000000,123456789.01234560,0')
     expect(csvRowOf(bar, { unit: 'ms', decimals: 0 })).to.equal(
       '1735689600000,96000.00,96001.23,0.05,96000.01,0.00007,1735689659999,0.0000041,3,0.00000,123456789.0123456,0')
   })
@@ -49,7 +49,9 @@ describe('syntheticCandles', () => {
 
 describe('aggregateBars', () => {
   it('folds minutes into hours whose sums and extremes are the minutes\' own, and leaves a gap a gap', () => {
-    const minutes = [...syntheticCandles(DAY).bars()].filter((bar) => bar.fromMs < DAY.fromMs + 3_600_000 || bar.fromMs >= DAY.fromMs + 7_200_000)
+    const outsideGap = (bar: SyntheticBar): boolean =>
+      bar.fromMs < DAY.fromMs + 3_600_000 || bar.fromMs >= DAY.fromMs + 7_200_000
+    const minutes = [...syntheticCandles(DAY).bars()].filter(outsideGap)
     const hours = [...aggregateBars(minutes, 3_600_000)]
     expect(hours).to.have.lengthOf(23)
     for (const hour of hours) {

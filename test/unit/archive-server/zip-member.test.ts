@@ -32,8 +32,10 @@ describe('zipMember', () => {
 
   it('gives the same bytes in every time zone', async () => {
     const here = sha256Of(await zipMember({ name: 'a.csv', content: CONTENT }))
-    const script = `import { zipMember, sha256Of } from ${JSON.stringify(new URL('../../../src/archive-server/zip-member.js', import.meta.url))}
-      process.stdout.write(sha256Of(await zipMember({ name: 'a.csv', content: Buffer.from(${JSON.stringify(CONTENT.toString())}) })))`
+    const module = JSON.stringify(new URL('../../../src/archive-server/zip-member.js', import.meta.url))
+    const script = `import { zipMember, sha256Of } from ${module}
+      const content = Buffer.from(${JSON.stringify(CONTENT.toString())})
+      process.stdout.write(sha256Of(await zipMember({ name: 'a.csv', content })))`
     for (const zone of ['America/St_Johns', 'Asia/Kathmandu']) {
       const args = ['--input-type=module', '--eval', script]
       expect(execFileSync(process.execPath, args, { env: { TZ: zone }, encoding: 'utf8' }), zone).to.equal(here)
