@@ -115,7 +115,8 @@ const writeBars = ({ root, symbol, period, label, unit, bars }: Wanted): Promise
   Promise.all(INTERVALS.map(async ({ interval, stepMs }) => {
     const file = { period, symbol, interval, label, unit }
     const checksum = isStale(file) ? 'stale' : 'good'
-    const written = await writeKlineFile({ root, market: 'spot', ...file, checksum, rows: rowsOf(bars(), stepMs, unit) })
+    const rows = rowsOf(bars(), stepMs, unit)
+    const written = await writeKlineFile({ root, market: 'spot', ...file, checksum, rows })
     return { ...written, ...file }
   }))
 
