@@ -1,0 +1,120 @@
+import type { Config } from '../config.js'
+import type { BackfillRequest } from '../domain/backfill.js'
+import type { Facts } from '../domain/errors.js'
+import type { Partition } from '../domain/partition.js'
+import type { ArchiveListing } from '../domain/ports/archive.js'
+import type { JobQueue } from '../domain/ports/job-queue.js'
+import type { KeeperCatalog, PartitionFilter } from '../domain/ports/keeper-catalog.js'
+import type { ObjectStore } from '../domain/ports/object-store.js'
+import type { Log, Observe } from '../domain/ports/observe.js'
+import type { PlanCatalog, Run } from '../domain/ports/plan-catalog.js'
+import type { Staging } from '../domain/ports/staging.js'
+import type { Stage } from '../domain/states.js'
+
+/**
+ * What the commands need of the system, made by `compose.ts`. Nothing is opened before it is asked for, and what was
+ * opened is shared by later calls and closed by `close`.
+ */
+export interface App {
+  readonly config: Config
+  plans(): Promise<PlanCatalog>
+  keeper(): Promise<KeeperCatalog>
+  queue(): Promise<JobQueue>
+  listing(): Promise<ArchiveListing>
+  lake(): Promise<ObjectStore>
+  staging(): Promise<Staging>
+  /** Finds the wanted partitions and, unless `dryRun`, makes a run of them and enqueues what is to be done. */
+  plan(request: BackfillRequest, o: PlanOptions): Promise<PlanReport>
+  /** Takes jobs of the given stages in this process, and reconciles every `RECONCILE_SECONDS`, until drained. */
+  startWorkers(o: WorkerOptions): Promise<Workers>
+  /** One pass: lost jobs back into the queue, ended runs closed, leftovers swept, published objects repaired. */
+  reconcile(o: { dryRun: boolean; signal: AbortSignal }): Promise<ReconcileReport>
+  /** Reads stored partitions back and compares them with the catalog; changes nothing. */
+  verifyStored(o: { filter: PartitionFilter; accept: (p: Partition) => boolean; signal: AbortSignal }): AsyncIterable<StoredCheck>
+  /** Starts quarantined partitions over in a run of kind `retry`. */
+  retryQuarantined(partitions: readonly Partition[]): Promise<{ readonly run: Run; readonly started: number }>
+  /** The HTTP server: dashboard, metrics, health. @throws {UNSAFE_BIND} */
+  serve(o: { host: string; port: number }): Promise<Serving>
+  /** One SELECT; values as they print: numbers, text, ISO instants. The lake's views are there by dataset: `spot_klines`. */
+  sql(select: string): Promise<SqlResult>
+  /** A request to the archive itself; the Date header tells how wrong this clock is. @throws {ARCHIVE_UNREACHABLE} */
+  askArchive(): Promise<{ readonly date: Date | null }>
+  /** Starts a slot of the engine and ends it again; gives its name and version. @throws {ENGINE_FAILED} */
+  askEngine(): Promise<string>
+  /** What keeps the catalog, for people: `embedded Postgres 18.4` or `Postgres 16.3 at lake@db:5432`. Opens it. */
+  describeCatalog(): Promise<string>
+  /** The same for the queue: `Postgres, in the catalog` or `Redis 7.4 at cache:6379`. Opens it. */
+  describeQueue(): Promise<string>
+  close(): Promise<void>
+}
+
+/** Makes the facade; throws nothing that a service could cause. `observe` hears everything that happens in this process. */
+export type OpenApp = (o: { config: Config; log: Log; observe: Observe }) => App
+
+export type PlanOptions = {
+  readonly dryRun: boolean
+  /** Does finished partitions again, quarantined ones too. */
+  readonly force: boolean
+  readonly signal: AbortSignal
+  readonly onProgress: (p: { readonly series: number; readonly partitions: number }) => void
+}
+
+/** What a plan came to. Unknown figures are null; bytes, seconds. */
+export type PlanReport = {
+  /** Null after a dry run. */
+  readonly run: Run | null
+  /** Partitions asked for. */
+  readonly total: number
+  /** Those that are to be done, the ones already on their way among them. */
+  readonly todo: number
+  /** Those of the rest that are verified. */
+  readonly verified: number
+  /** Of the source files still to be downloaded. */
+  readonly downloadBytes: number | null
+  /** What the lake would grow by, estimated. */
+  readonly lakeBytes: number | null
+  readonly freeBytes: number | null
+  /** How long the work would take here, estimated. */
+  readonly seconds: number | null
+  /** False when the archive could not be listed: months were taken to exist, and sizes are not known. */
+  readonly listed: boolean
+}
+
+export type WorkerOptions = {
+  readonly stages: readonly Stage[]
+  /** Jobs of a stage at once; what is left out is as configured. */
+  readonly concurrency: Readonly<Partial<Record<Stage, number>>>
+}
+
+export interface Workers {
+  readonly id: string
+  readonly concurrency: Readonly<Partial<Record<Stage, number>>>
+  /** Takes no new job and resolves when those in hand are done. Twice is the same as once. */
+  drain(): Promise<void>
+}
+
+export type ReconcileReport = {
+  /** Jobs that the queue had lost. */
+  readonly requeued: number
+  readonly finishedRuns: readonly string[]
+  /** Folders in staging and objects in `_incoming` that nothing refers to. */
+  readonly swept: number
+  /** Published objects that were not what the catalog says, and are again. */
+  readonly repaired: number
+}
+
+/** One stored partition, read back. `drift` is null when all is as the catalog and the certificate say. */
+export type StoredCheck = {
+  readonly partition: Partition
+  readonly rows: number
+  readonly bytes: number
+  readonly drift: { readonly code: string; readonly message: string; readonly facts: Facts } | null
+}
+
+export interface Serving {
+  /** `http://127.0.0.1:3000`. */
+  readonly url: string
+  close(): Promise<void>
+}
+
+export type SqlResult = { readonly columns: readonly string[]; readonly rows: readonly (readonly unknown[])[] }
