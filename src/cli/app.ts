@@ -1,6 +1,4 @@
 import type { Config } from '../config.js'
-import type { BackfillRequest } from '../domain/backfill.js'
-import type { Facts } from '../domain/errors.js'
 import type { Partition } from '../domain/partition.js'
 import type { ArchiveListing } from '../domain/ports/archive.js'
 import type { JobQueue } from '../domain/ports/job-queue.js'
@@ -10,6 +8,10 @@ import type { Log, Observe } from '../domain/ports/observe.js'
 import type { PlanCatalog, Run } from '../domain/ports/plan-catalog.js'
 import type { Staging } from '../domain/ports/staging.js'
 import type { Stage } from '../domain/states.js'
+import type { PlanFigures } from '../workers/plan.js'
+import type { Reconciled } from '../workers/reconcile.js'
+import type { StoredCheck } from '../workers/verify-stored.js'
+import type { BackfillRequest } from '../workers/wanted.js'
 
 /**
  * What the commands need of the system, made by `compose.ts`. Nothing is opened before it is asked for, and what was
@@ -27,10 +29,10 @@ export interface App {
   plan(request: BackfillRequest, o: PlanOptions): Promise<PlanReport>
   /** Takes jobs of the given stages in this process, and reconciles every `RECONCILE_SECONDS`, until drained. */
   startWorkers(o: WorkerOptions): Promise<Workers>
-  /** One pass: lost jobs back into the queue, ended runs closed, leftovers swept, published objects repaired. */
-  reconcile(o: { dryRun: boolean; signal: AbortSignal }): Promise<ReconcileReport>
+  /** One pass: lost jobs back into the queue, ended runs closed, leftovers swept. */
+  reconcile(): Promise<Reconciled>
   /** Reads stored partitions back and compares them with the catalog; changes nothing. */
-  verifyStored(o: { filter: PartitionFilter; accept: (p: Partition) => boolean; signal: AbortSignal }): AsyncIterable<StoredCheck>
+  verifyStored(o: { filter: PartitionFilter; signal: AbortSignal }): AsyncIterable<StoredCheck>
   /** Starts quarantined partitions over in a run of kind `retry`. */
   retryQuarantined(partitions: readonly Partition[]): Promise<{ readonly run: Run; readonly started: number }>
   /** The HTTP server: dashboard, metrics, health. @throws {UNSAFE_BIND} */
@@ -55,30 +57,14 @@ export type PlanOptions = {
   readonly dryRun: boolean
   /** Does finished partitions again, quarantined ones too. */
   readonly force: boolean
+  /** What was asked for, as given; stored with the run and shown to people. */
+  readonly asked: Readonly<Record<string, unknown>>
   readonly signal: AbortSignal
-  readonly onProgress: (p: { readonly series: number; readonly partitions: number }) => void
+  readonly onProgress: (figures: PlanFigures) => void
 }
 
-/** What a plan came to. Unknown figures are null; bytes, seconds. */
-export type PlanReport = {
-  /** Null after a dry run. */
-  readonly run: Run | null
-  /** Partitions asked for. */
-  readonly total: number
-  /** Those that are to be done, the ones already on their way among them. */
-  readonly todo: number
-  /** Those of the rest that are verified. */
-  readonly verified: number
-  /** Of the source files still to be downloaded. */
-  readonly downloadBytes: number | null
-  /** What the lake would grow by, estimated. */
-  readonly lakeBytes: number | null
-  readonly freeBytes: number | null
-  /** How long the work would take here, estimated. */
-  readonly seconds: number | null
-  /** False when the archive could not be listed: months were taken to exist, and sizes are not known. */
-  readonly listed: boolean
-}
+/** What a plan came to; `run` is null after a dry run. `freeBytes` is where the lake grows, null where nothing says. */
+export type PlanReport = PlanFigures & { readonly run: Run | null; readonly freeBytes: number | null }
 
 export type WorkerOptions = {
   readonly stages: readonly Stage[]
@@ -91,24 +77,6 @@ export interface Workers {
   readonly concurrency: Readonly<Partial<Record<Stage, number>>>
   /** Takes no new job and resolves when those in hand are done. Twice is the same as once. */
   drain(): Promise<void>
-}
-
-export type ReconcileReport = {
-  /** Jobs that the queue had lost. */
-  readonly requeued: number
-  readonly finishedRuns: readonly string[]
-  /** Folders in staging and objects in `_incoming` that nothing refers to. */
-  readonly swept: number
-  /** Published objects that were not what the catalog says, and are again. */
-  readonly repaired: number
-}
-
-/** One stored partition, read back. `drift` is null when all is as the catalog and the certificate say. */
-export type StoredCheck = {
-  readonly partition: Partition
-  readonly rows: number
-  readonly bytes: number
-  readonly drift: { readonly code: string; readonly message: string; readonly facts: Facts } | null
 }
 
 export interface Serving {
