@@ -1,25 +1,35 @@
-import { filesPrefixOf, parseArchiveKey, symbolsPrefixOf } from '../domain/archive-names.js'
-import type { BackfillRequest } from '../domain/backfill.js'
-import { marketOf, type Market } from '../domain/dataset.js'
+import { filesPrefixOf, intervalsPrefixOf, parseArchiveKey, symbolsPrefixOf } from '../domain/archive-names.js'
+import { marketOf, type Dataset, type Market } from '../domain/dataset.js'
 import { asPipelineError, PipelineError } from '../domain/errors.js'
+import { INTERVALS, type Interval } from '../domain/interval.js'
 import { monthRange, monthsFromTo, US_PER_MS, type Month } from '../domain/month.js'
 import type { Series } from '../domain/partition.js'
 import type { WantedPartition } from '../domain/plan.js'
 import type { ArchiveListing } from '../domain/ports/archive.js'
 import type { Log } from '../domain/ports/observe.js'
-import { isSelected, needsListing, selectedNames } from '../domain/selection.js'
 import type { WantedSource } from '../domain/source.js'
 import { parseSymbol } from '../domain/symbol.js'
+
+/** Symbols by name, or every symbol of the listing that a test accepts. Upper case. */
+export type SymbolChoice =
+  | { readonly names: readonly string[] }
+  | { readonly matching: (symbol: string) => boolean }
+
+/** What a backfill asks for. Months are inclusive at both ends; `firstMonth` null is the series' own first. */
+export type BackfillRequest = {
+  readonly dataset: Dataset
+  readonly symbols: SymbolChoice
+  /** Null: every interval that the archive has for a symbol. */
+  readonly intervals: readonly Interval[] | null
+  readonly firstMonth: Month | null
+  readonly lastMonth: Month
+}
 
 export type WantedPorts = {
   readonly listing: ArchiveListing
   readonly log: Log
   readonly now: () => Date
   readonly lateDays: number
-  /** A series was listed; `months` of it are wanted, 0 when the archive has none of them. */
-  readonly onListed: (series: Series, months: number) => void
-  /** A series could not be listed: its months are synthesised, and no sizes are known. */
-  readonly onUnlisted: () => void
 }
 
 /** First months that markets have files for: where synthesised plans begin when nothing says otherwise. */
@@ -49,21 +59,28 @@ export async function* wantedPartitions(
 }
 
 async function* seriesOf(request: BackfillRequest, ports: WantedPorts, signal?: AbortSignal): AsyncGenerator<Series> {
-  const { dataset, intervals } = request
+  const { dataset, symbols, intervals } = request
   for await (const symbol of symbolsOf(request, ports, signal)) {
-    for (const interval of intervals) yield { dataset, symbol, interval }
+    if (intervals) {
+      for (const interval of intervals) yield { dataset, symbol, interval }
+      continue
+    }
+    for await (const name of ports.listing.folders(intervalsPrefixOf({ dataset, symbol }), signal)) {
+      if (isInterval(name)) yield { dataset, symbol, interval: name }
+      else ports.log.warn('plan.unknown_interval', { symbol, name, named: 'names' in symbols })
+    }
   }
 }
 
 async function* symbolsOf(request: BackfillRequest, ports: WantedPorts, signal?: AbortSignal): AsyncGenerator<string> {
-  if (!needsListing(request.symbols)) {
-    yield* selectedNames(request.symbols)
+  if ('names' in request.symbols) {
+    yield* request.symbols.names
     return
   }
   for await (const name of ports.listing.folders(symbolsPrefixOf(request.dataset), signal)) {
     const symbol = symbolOrNull(name)
     if (symbol === null) ports.log.warn('plan.unusable_symbol', { name })
-    else if (isSelected(request.symbols, symbol)) yield symbol
+    else if (request.symbols.matching(symbol)) yield symbol
   }
 }
 
@@ -73,14 +90,11 @@ async function monthsOf(
 ): Promise<readonly WantedPartition[]> {
   if (!archive.reachable) return synthesised(series, request)
   try {
-    const wanted = fromListing(series, request, await listed(series, ports, signal), ports)
-    ports.onListed(series, wanted.length)
-    return wanted
+    return fromListing(series, request, await listed(series, ports, signal), ports)
   } catch (thrown) {
     const error = asPipelineError(thrown)
-    if (error.code !== 'ARCHIVE_UNREACHABLE' || needsListing(request.symbols)) throw thrown
+    if (error.code !== 'ARCHIVE_UNREACHABLE' || !('names' in request.symbols)) throw thrown
     archive.reachable = false
-    ports.onUnlisted()
     ports.log.warn('plan.listing_unreachable', { series: `${series.symbol}/${series.interval}`, why: error.message })
     return synthesised(series, request)
   }
@@ -106,10 +120,9 @@ function fromListing(
   const [firstMonth, lastMonth] = [names[0], names.at(-1)]
   if (firstMonth === undefined || lastMonth === undefined) return []
   const bounds = { firstMonth, lastMonth }
-  const { first, last } = request.months
-  const from = first !== null && first > firstMonth ? first : firstMonth
+  const from = request.firstMonth !== null && request.firstMonth > firstMonth ? request.firstMonth : firstMonth
   const wanted: WantedPartition[] = []
-  for (const month of monthsFromTo(from, last)) {
+  for (const month of monthsFromTo(from, request.lastMonth)) {
     const source = months.get(month)
     if (!source && month > lastMonth && !mayStillCome(month, ports)) break
     wanted.push({ partition: { ...series, month }, sources: source ? [source] : [], bounds })
@@ -123,12 +136,16 @@ function mayStillCome(month: Month, ports: WantedPorts): boolean {
 }
 
 function synthesised(series: Series, request: BackfillRequest): WantedPartition[] {
-  const from = request.months.first ?? MARKET_START[marketOf(series.dataset)]
-  return [...monthsFromTo(from, request.months.last)].map((month) => ({
+  const from = request.firstMonth ?? MARKET_START[marketOf(series.dataset)]
+  return [...monthsFromTo(from, request.lastMonth)].map((month) => ({
     partition: { ...series, month },
     sources: [],
     bounds: null,
   }))
+}
+
+function isInterval(name: string): name is Interval {
+  return (INTERVALS as readonly string[]).includes(name)
 }
 
 function symbolOrNull(name: string): string | null {
