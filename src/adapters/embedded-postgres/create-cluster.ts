@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto'
-import { chown, mkdir, open, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { chown, mkdir, open, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
 import { embeddedFailure } from './failure.js'
 import type { Place } from './place.js'
-import { livenessOf, newProcessToken } from './process-token.js'
 import { runProgram, type ServerUser } from './run-program.js'
 import type { ServerProgram } from './server-program.js'
 import { assertOurselvesNamed } from './server-user.js'
 import { DATABASE, ROLE, SUPERUSER } from './settings.js'
+import { unfinishedName } from './unfinished.js'
 
 type Tools = { readonly place: Place; readonly program: ServerProgram; readonly user: ServerUser }
 
@@ -18,8 +18,7 @@ type Tools = { readonly place: Place; readonly program: ServerProgram; readonly 
 export async function createCluster(o: Tools): Promise<void> {
   const { dataDir } = o.place
   if (o.user === null) assertOurselvesNamed()
-  await sweepUnfinished(dataDir)
-  const fresh = `${dataDir}.new-${newProcessToken()}`
+  const fresh = unfinishedName(dataDir)
   try {
     await mkdir(fresh, { mode: 0o700 })
     if (o.user !== null) await chown(fresh, o.user.uid, o.user.gid)
@@ -73,15 +72,6 @@ async function runStatements(o: Tools, dataDir: string, statements: readonly str
   const stdin = statements.map((s) => `${s};\n`).join('')
   const { code, output } = await runProgram({ file, args, cwd: dataDir, user: o.user, stdin, timeoutMs: 120_000 })
   if (code !== 0) throw embeddedFailure('the database cannot be prepared', { at: o.place.dataDir, output })
-}
-
-async function sweepUnfinished(dataDir: string): Promise<void> {
-  const prefix = `${basename(dataDir)}.new-`
-  for (const name of await readdir(dirname(dataDir))) {
-    if (!name.startsWith(prefix) || livenessOf(name.slice(prefix.length)) !== 'dead') continue
-    // A tool of the dead process may still be writing in there; the next one gets what is left.
-    await rm(join(dirname(dataDir), name), { recursive: true, force: true }).catch(() => undefined)
-  }
 }
 
 async function syncDir(path: string): Promise<void> {

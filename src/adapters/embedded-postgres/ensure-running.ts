@@ -11,6 +11,7 @@ import { serverProgram } from './server-program.js'
 import { isRoot, serverUserFor } from './server-user.js'
 import { startServer, type Tools } from './start-server.js'
 import { sweepAbandoned } from './sweep-abandoned.js'
+import { sweepUnfinished } from './unfinished.js'
 
 export type Running = { readonly pid: number; readonly connection: Connection; readonly adopted: boolean }
 type Log = (line: string) => void
@@ -29,6 +30,7 @@ export async function ensureRunning(o: { place: Place; others: Holders; log: Log
   if (adopted !== null) return adopted
   refuseOtherHosts(place, o.others)
   const tools: Tools = { place, program, user: await serverUserFor(place.dataDir) }
+  await sweepUnfinished(place.dataDir)
   if (dataMajor === null) {
     if (isRoot()) await sweepAbandoned(place, log)
     log(`creating the embedded database in ${place.dataDir}`)

@@ -75,7 +75,7 @@ function bootId(): string {
 
 function fromPs(pid: number): Sighting {
   const [state, ...started] = ps(pid, 'state=,lstart=').split(/\s+/)
-  return { start: String(Date.parse(started.join(' ')) || 0), dead: state?.startsWith('Z') === true }
+  return { start: String(Date.parse(`${started.join(' ')} UTC`) || 0), dead: state?.startsWith('Z') === true }
 }
 
 function ps(pid: number, columns: string): string {

@@ -24,7 +24,8 @@ export async function readServerLog(dataDir: string, from = 0): Promise<string> 
   if (file === null) return ''
   try {
     const { size } = await file.stat()
-    return (await readRange(file, Math.max(from, size - 16_384), size)).toString('utf8')
+    // A log that is shorter than it was has been capped meanwhile.
+    return (await readRange(file, Math.max(from > size ? 0 : from, size - 16_384), size)).toString('utf8')
   } finally {
     await file.close()
   }

@@ -2,8 +2,8 @@ import { chmod, constants, copyFile, lstat, mkdir, open, readdir, readlink, rena
 import { basename, dirname, extname, join } from 'node:path'
 import { SYSTEM_DIR, type Place } from './place.js'
 import { platformPackage, type PlatformPackage } from './platform-package.js'
-import { newProcessToken } from './process-token.js'
 import { isRoot } from './server-user.js'
+import { sweepUnfinished, unfinishedName } from './unfinished.js'
 
 /** A folder whose `bin/postgres` and `bin/initdb` run as the server's user. */
 export type ServerProgram = { readonly dir: string; readonly version: string; readonly major: number }
@@ -30,7 +30,8 @@ async function hasItsLinks(pack: PlatformPackage): Promise<boolean> {
 
 /** Copies beside the target and renames, so that a folder of that name is always complete. */
 async function copyProgram(pack: PlatformPackage, dir: string): Promise<void> {
-  const fresh = `${dir}.new-${newProcessToken()}`
+  await sweepUnfinished(dir)
+  const fresh = unfinishedName(dir)
   try {
     await copyTree(pack.nativeDir, fresh)
     for (const { link, target } of pack.links) await linkOnce(join(fresh, link), basename(target))

@@ -73,10 +73,9 @@ async function spawnServer(o: Tools): Promise<{ pid: number; isAlive: () => bool
  * in use, and then refuses to start, whoever uses it by now; nobody serves this directory, so they say nothing.
  */
 async function clearAfterCrash(place: Place): Promise<void> {
-  const left = await postmasterFileOf(place.dataDir)
-  if (left === null) return
   await endLeftBehind(place.dataDir)
-  if (isRunning(left.pid)) await rm(join(place.dataDir, 'postmaster.pid'), { force: true })
+  const left = await postmasterFileOf(place.dataDir)
+  if (left !== null && isRunning(left.pid)) await rm(join(place.dataDir, 'postmaster.pid'), { force: true })
   for (const name of [`.s.PGSQL.${PORT}.lock`, `.s.PGSQL.${PORT}`]) await rm(join(place.socketDir, name), { force: true })
 }
 

@@ -1,18 +1,17 @@
 import { expect } from 'chai'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { runs, serverPidOf, startHolder, type Acquired } from './holder.js'
-import { freshHome, hasServer, removeHomes } from './homes.js'
+import { freshHome, hasServer, removeHomes, temporaryFolder } from './homes.js'
 
 describe('embedded postgres: one server for all processes of a home', () => {
   afterEach(async () => expect(await removeHomes(), 'left running by this test').to.deep.equal([]))
 
   it('starts an empty database that is ours, in UTC and UTF-8, durable and without a TCP port', async () => {
-    const before = readdirSync(tmpdir()).filter((name) => !name.startsWith('embedded-test-'))
     const home = freshHome()
-    const holder = startHolder({ home })
+    const temporary = temporaryFolder().dir
+    const holder = startHolder({ home, temporary })
     const began = Date.now()
     const got = await holder.ask<Acquired>('acquire')
     console.log(`      first start: ${Date.now() - began} ms, the start of Node included`)
@@ -23,8 +22,7 @@ describe('embedded postgres: one server for all processes of a home', () => {
     expect(statSync(got.connection.host).mode & 0o777).to.equal(0o700)
     expect(statSync(join(home, 'postgres', 'password')).mode & 0o777).to.equal(0o600)
     expect(readFileSync(join(home, 'postgres', 'README'), 'utf8')).to.include(got.dataDir)
-    const added = readdirSync(tmpdir()).filter((name) => !name.startsWith('embedded-test-') && !before.includes(name))
-    expect(added.filter((name) => /postgres|pgsql|candlelake|passw/i.test(name))).to.deep.equal([])
+    expect(readdirSync(temporary), 'left in the folder for temporary files').to.deep.equal([])
     await holder.ask('release')
     expect(await holder.end()).to.equal(0)
     const again = startHolder({ home })

@@ -17,6 +17,8 @@ export type Options = {
   readonly root?: string
   readonly user?: { readonly uid: number; readonly gid: number }
   readonly ignoreSigint?: boolean
+  /** Its folder for temporary files. */
+  readonly temporary?: string
 }
 
 /** A process with a session of its own that runs `holder-process.js`. */
@@ -38,8 +40,9 @@ export const PROJECT = join(import.meta.dirname, '../../../..')
 export function startHolder(o: Options): Holder {
   const script = join(o.root ?? PROJECT, 'dist/test/integration/embedded-postgres/holder-process.js')
   const args = [script, o.home, ...(o.ignoreSigint === true ? ['ignore-sigint'] : [])]
+  const env = { PATH: process.env['PATH'], ...(o.temporary === undefined ? {} : { TMPDIR: o.temporary }) }
   const child = spawn(process.execPath, args, {
-    cwd: '/', detached: true, stdio: ['pipe', 'pipe', 'inherit'], env: { PATH: process.env['PATH'] }, ...o.user,
+    cwd: '/', detached: true, stdio: ['pipe', 'pipe', 'inherit'], env, ...o.user,
   })
   running.add(child)
   const ended = once(child, 'exit').finally(() => running.delete(child))
