@@ -76,7 +76,7 @@ export interface Workers {
   readonly id: string
   readonly concurrency: Readonly<Partial<Record<Stage, number>>>
   /** Takes no new job and resolves when those in hand are done. Twice is the same as once. */
-  drain(): Promise<void>
+  drain(graceMs?: number): Promise<void>
 }
 
 export interface Serving {

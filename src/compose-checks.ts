@@ -1,0 +1,41 @@
+import { openHttp } from './adapters/binance/http.js'
+import { querySql } from './adapters/query/lake-sql.js'
+import { httpOptionsOf, type Services } from './compose-services.js'
+import type { Config } from './config.js'
+
+/** What keeps the catalog, for people; opens it. @throws {CATALOG_UNREACHABLE, EMBEDDED_FAILED} */
+export async function describeCatalog(config: Config, services: Services): Promise<string> {
+  const { pool } = await services.catalog()
+  const { rows } = await pool.query<{ server_version: string }>('show server_version')
+  const version = (rows[0]?.server_version ?? '').split(' ')[0] ?? ''
+  if (config.databaseUrl === null) return `embedded Postgres ${version}`
+  const { username, host } = new URL(config.databaseUrl)
+  return `Postgres ${version} at ${username === '' ? '' : `${username}@`}${host}`
+}
+
+/** What carries the queues, for people; opens it. @throws {QUEUE_UNREACHABLE} */
+export async function describeQueue(config: Config, services: Services): Promise<string> {
+  await (await services.queue()).ping()
+  if (config.queueUrl === null) return 'Postgres, in the catalog'
+  const { protocol, host } = new URL(config.queueUrl)
+  return `${protocol.startsWith('redis') ? 'Redis' : 'Postgres'} at ${host}`
+}
+
+/** Any answer of the archive will do; its Date header tells how wrong this clock is. @throws {ARCHIVE_UNREACHABLE} */
+export async function askArchive(config: Config): Promise<{ readonly date: Date | null }> {
+  const http = openHttp(config.archiveUrl, httpOptionsOf(config))
+  try {
+    const answer = await http.get({ path: '/', accept: [400, 403, 404], signal: AbortSignal.timeout(15_000) })
+    await answer.body.dump()
+    const at = Date.parse(answer.header('date') ?? '')
+    return { date: Number.isNaN(at) ? null : new Date(at) }
+  } finally {
+    await http.close()
+  }
+}
+
+/** Loads DuckDB and lets it answer; gives its name and version. */
+export async function askEngine(lakeDir: string): Promise<string> {
+  const { rows } = await querySql(lakeDir, 'select version()')
+  return `DuckDB ${String(rows[0]?.[0])}`
+}

@@ -1,0 +1,19 @@
+import { writeSync } from 'node:fs'
+import type { Config } from './config.js'
+import type { PassFailpoint } from './domain/failpoints.js'
+
+/**
+ * What a worker does when it passes a failpoint: nothing, unless a test armed it. `kill` is SIGKILL, `stop` is SIGSTOP;
+ * the line on stderr is the witness that the fault happened.
+ */
+export function failpointsOf(armed: Config['candlelakeFailpoints']): PassFailpoint {
+  if (armed.length === 0) return () => undefined
+  const left = new Map(armed.map(({ point, action }) => [point, action]))
+  return (point, partition) => {
+    const action = left.get(point)
+    if (action === undefined) return
+    left.delete(point)
+    writeSync(2, `${JSON.stringify({ event: 'failpoint', point, action, partition, pid: process.pid })}\n`)
+    process.kill(process.pid, action === 'kill' ? 'SIGKILL' : 'SIGSTOP')
+  }
+}

@@ -1,0 +1,109 @@
+import type { PoolConfig } from 'pg'
+import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
+import type { Config } from './config.js'
+import { openArchive } from './adapters/binance/archive-client.js'
+import { openArchiveListing } from './adapters/binance/archive-listing.js'
+import type { HttpOptions } from './adapters/binance/http-options.js'
+import { acquireEmbeddedPostgres } from './adapters/embedded-postgres/embedded-postgres.js'
+import { openEngine } from './adapters/engine/engine-pool.js'
+import { openFileObjectStore } from './adapters/file-store/file-object-store.js'
+import { openFileQuarantine } from './adapters/file-store/file-quarantine.js'
+import { openFileStaging } from './adapters/file-store/file-staging.js'
+import { openCatalog } from './adapters/postgres/connect.js'
+import type { Log } from './domain/ports/observe.js'
+import { openBackend } from './queues/backend.js'
+import { openJobQueue } from './queues/job-queue.js'
+import { VERSION } from './version.js'
+
+/** Connections of one process to Postgres: the catalog's share; the queue has its own budget in `queues/backend.ts`. */
+const CATALOG_CONNECTIONS = 8
+
+const MS = 1_000
+
+/**
+ * Everything outside this process, opened when first asked for, shared afterwards, and closed in reverse order. One place
+ * that knows which adapter answers which port.
+ */
+export function openServices(config: Config, log: Log) {
+  const opened: (() => Promise<unknown>)[] = []
+  const once = <T>(open: () => Promise<{ value: T; close?: () => Promise<unknown> }>): (() => Promise<T>) => {
+    let opening: Promise<T> | undefined
+    return () =>
+      (opening ??= open().then(({ value, close }) => {
+        if (close) opened.push(close)
+        return value
+      }).catch((thrown: unknown) => {
+        opening = undefined // the next one who asks tries again: the service may be up by then
+        throw thrown
+      }))
+  }
+  const http = httpOptionsOf(config)
+
+  const database = once(async (): Promise<{ value: PoolConfig; close?: () => Promise<unknown> }> => {
+    if (config.databaseUrl !== null) return { value: { connectionString: config.databaseUrl } }
+    const server = await acquireEmbeddedPostgres({ home: config.candlelakeHome, log: (line) => log.debug('postgres', { line }) })
+    return { value: server.connection, close: () => server.release() }
+  })
+  const catalog = once(async () => {
+    const connection = await database()
+    const value = await openCatalog({ connection, maxConnections: CATALOG_CONNECTIONS, applicationName: 'candlelake', log })
+    await value.keeper.adoptLake({ url: config.lakeUrl, numericType: config.numericType })
+    return { value, close: () => value.close() }
+  })
+  const backend = once(async () => {
+    const url = config.queueUrl
+    const postgres = url === null ? await database() : url.startsWith('postgres') ? { connectionString: url } : null
+    const value = await openBackend(postgres === null ? { url, log } : { url: null, postgres, log })
+    return { value, close: () => value.close() }
+  })
+  const queue = once(async () => {
+    const value = openJobQueue(await backend())
+    return { value, close: () => value.close() }
+  })
+  const archive = once(() => {
+    const value = openArchive({ ...http, archiveUrl: config.archiveUrl, maxBytes: config.archiveMaxFileBytes })
+    return Promise.resolve({ value, close: () => value.close() })
+  })
+  const listing = once(() => {
+    const value = openArchiveListing({ ...http, listUrl: config.archiveListUrl })
+    return Promise.resolve({ value, close: () => value.close() })
+  })
+  const lake = once(async () => ({ value: await openFileObjectStore({ url: config.lakeUrl, create: true }) }))
+  const staging = once(async () => ({ value: await openFileStaging({ url: config.stagingUrl, create: true }) }))
+  const quarantine = once(async () => {
+    const url = join(config.candlelakeHome, 'quarantine')
+    return { value: await openFileQuarantine({ url, create: true, maxBytes: config.quarantineMaxBytes }) }
+  })
+  const engine = once(() => {
+    const { engineSlots: slots, engineMemoryBytes: memoryBytes, engineTempBytes: tempBytes, engineCrashOn } = config
+    const value = openEngine({ slots, memoryBytes, tempBytes, ...(engineCrashOn === null ? {} : { crashOn: engineCrashOn }) })
+    return Promise.resolve({ value, close: () => value.close() })
+  })
+
+  return {
+    database, catalog, backend, queue, archive, listing, lake, staging, quarantine, engine,
+    lakeDir: fileURLToPath(config.lakeUrl),
+    close: async () => {
+      while (opened.length > 0) await opened.pop()?.()
+    },
+  }
+}
+
+export type Services = ReturnType<typeof openServices>
+
+/** How this process talks to the archive: time limits, proxies and authorities from the configuration. */
+export function httpOptionsOf(config: Config): HttpOptions {
+  return {
+    userAgent: `candlelake/${VERSION}`,
+    timeouts: {
+      connectMs: config.archiveConnectTimeoutSeconds * MS,
+      headersMs: config.archiveHeadersTimeoutSeconds * MS,
+      bodyIdleMs: config.archiveIdleTimeoutSeconds * MS,
+    },
+    httpProxy: config.httpProxy,
+    httpsProxy: config.httpsProxy,
+    noProxy: config.noProxy,
+    caFile: config.nodeExtraCaCerts,
+  }
+}

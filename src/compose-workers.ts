@@ -1,0 +1,119 @@
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { Workers, WorkerOptions } from './cli/app.js'
+import { failpointsOf } from './compose-failpoints.js'
+import type { Services } from './compose-services.js'
+import type { Config } from './config.js'
+import { asPipelineError } from './domain/errors.js'
+import { partitionKeyOf } from './domain/partition.js'
+import type { KeeperCatalog } from './domain/ports/keeper-catalog.js'
+import type { Log, Observe } from './domain/ports/observe.js'
+import type { Stage } from './domain/states.js'
+import { reconcileEvery } from './workers/reconcile.js'
+import { runStage } from './workers/run-stage.js'
+import { startWorkers } from './workers/runtime.js'
+import type { Ports, StartedJob } from './workers/stage.js'
+
+const MS = 1_000
+const HEARTBEAT_MS = 5_000
+
+/** What stages touch, from the services of this process. */
+export async function openPorts(config: Config, services: Services, log: Log, observe: Observe): Promise<Ports> {
+  const workerId = `${hostname().slice(0, 40)}-${process.pid}-${randomBytes(3).toString('hex')}`
+  return {
+    workerId,
+    catalog: (await services.catalog()).stage,
+    queue: await services.queue(),
+    archive: await services.archive(),
+    staging: await services.staging(),
+    quarantine: await services.quarantine(),
+    lake: await services.lake(),
+    engine: await services.engine(),
+    observe,
+    log,
+    pass: failpointsOf(config.candlelakeFailpoints),
+    now: () => new Date(),
+    settings: {
+      parquet: {
+        numericType: config.numericType,
+        codec: config.parquetCodec,
+        level: config.parquetLevel,
+        dataPages: config.parquetPages,
+      },
+      lateDays: config.lateDays,
+      keepRevisions: config.keepRevisions,
+      stagingMaxBytes: config.stagingMaxBytes,
+      leaseMs: config.leaseSeconds * MS,
+    },
+  }
+}
+
+/** Takes jobs in this process, reconciles and tells the catalog that it lives, until drained. */
+export async function composeWorkers(
+  config: Config, services: Services, o: { log: Log; observe: Observe; options: WorkerOptions },
+): Promise<Workers> {
+  const { log, options } = o
+  const ports = await openPorts(config, services, log, o.observe)
+  const { keeper, plan } = await services.catalog()
+  const concurrency = { ...configured(config), ...options.concurrency }
+  const stages = options.stages.map((stage) => ({ stage, concurrency: concurrency[stage] }))
+  const doing = new Set<StartedJob>()
+  const run = async (job: StartedJob, signal: AbortSignal): ReturnType<typeof runStage> => {
+    doing.add(job)
+    try {
+      return await runStage(job, ports, signal)
+    } finally {
+      doing.delete(job)
+    }
+  }
+  const lockMs = config.jobLockSeconds * MS
+  const handle = await startWorkers({ backend: await services.backend(), stages, run, log, lockMs })
+  const stopped = new AbortController()
+  const periodMs = config.reconcileSeconds * MS
+  const reconciling = reconcileEvery({ ...ports, keeper, plan }, periodMs, stopped.signal)
+  const beating = beat(keeper, ports, options.stages, doing, log)
+  let drained: Promise<void> | undefined
+  const drain = async (graceMs?: number): Promise<void> => {
+    await handle.drain(graceMs)
+    stopped.abort()
+    await Promise.all([reconciling, beating.stop()])
+  }
+  return { id: ports.workerId, concurrency: only(options.stages, concurrency), drain: (graceMs) => (drained ??= drain(graceMs)) }
+}
+
+const configured = (config: Config): Readonly<Record<Stage, number>> => ({
+  download: config.downloadConcurrency,
+  convert: config.convertConcurrency,
+  upload: config.uploadConcurrency,
+  verify: config.verifyConcurrency,
+})
+
+function only(stages: readonly Stage[], of: Readonly<Record<Stage, number>>): Partial<Record<Stage, number>> {
+  return Object.fromEntries(stages.map((stage) => [stage, of[stage]]))
+}
+
+/** Says in the catalog that this worker lives and what it is doing. A beat that fails is logged; the next one may not. */
+function beat(
+  keeper: KeeperCatalog, ports: Ports, stages: readonly Stage[], doing: ReadonlySet<StartedJob>, log: Log,
+): { stop(): Promise<void> } {
+  const say = async (): Promise<void> => {
+    const now = [...doing].map((job) => ({ stage: job.stage, partition: partitionKeyOf(job.partition) }))
+    try {
+      await keeper.heartbeat({ id: ports.workerId, host: hostname(), pid: process.pid, stages, doing: now })
+    } catch (thrown) {
+      const { code, message } = asPipelineError(thrown)
+      log.warn('worker.heartbeat_failed', { code, message })
+    }
+  }
+  let saying = say()
+  const timer = setInterval(() => void (saying = say()), HEARTBEAT_MS)
+  return {
+    stop: async () => {
+      clearInterval(timer)
+      await saying
+      await keeper.leave(ports.workerId).catch((thrown: unknown) => {
+        log.warn('worker.leave_failed', { code: asPipelineError(thrown).code })
+      })
+    },
+  }
+}

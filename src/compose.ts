@@ -1,0 +1,104 @@
+import { statfs } from 'node:fs/promises'
+import type { App, OpenApp, PlanOptions, PlanReport } from './cli/app.js'
+import { querySql } from './adapters/query/lake-sql.js'
+import { describeCatalog, describeQueue, askArchive, askEngine } from './compose-checks.js'
+import { composeServer } from './compose-server.js'
+import { openServices, type Services } from './compose-services.js'
+import { composeWorkers } from './compose-workers.js'
+import type { Config } from './config.js'
+import { PipelineError } from './domain/errors.js'
+import { partitionKeyOf, type Partition } from './domain/partition.js'
+import type { WantedPartition } from './domain/plan.js'
+import type { Log } from './domain/ports/observe.js'
+import type { Run } from './domain/ports/plan-catalog.js'
+import { plan, type PlanFigures } from './workers/plan.js'
+import { reconcile } from './workers/reconcile.js'
+import { verifyStored } from './workers/verify-stored.js'
+import { wantedPartitions, type BackfillRequest } from './workers/wanted.js'
+
+/** The application: the only place that joins adapters, queues and workers. Opens nothing before it is needed. */
+export const openApp: OpenApp = ({ config, log, observe }) => {
+  const services = openServices(config, log)
+  const app: App = {
+    config,
+    plans: async () => (await services.catalog()).plan,
+    keeper: async () => (await services.catalog()).keeper,
+    queue: services.queue,
+    listing: services.listing,
+    lake: services.lake,
+    staging: services.staging,
+    plan: (request, o) => planBackfill(request, o, config, services, log),
+    startWorkers: (options) => composeWorkers(config, services, { log, observe, options }),
+    reconcile: async () => await reconcile(await reconcilePorts(services, log), config.reconcileSeconds * 1_000),
+    verifyStored: async function* ({ filter, signal }) {
+      const { keeper } = await services.catalog()
+      const [lake, engine] = [await services.lake(), await services.engine()]
+      yield* verifyStored(filter, { keeper, lake, engine, numericType: config.numericType }, signal)
+    },
+    retryQuarantined: (partitions) => retryQuarantined(partitions, services),
+    serve: (o) => composeServer(config, services, { ...o, log }),
+    sql: (select) => querySql(services.lakeDir, select),
+    askArchive: () => askArchive(config),
+    askEngine: () => askEngine(services.lakeDir),
+    describeCatalog: () => describeCatalog(config, services),
+    describeQueue: () => describeQueue(config, services),
+    close: services.close,
+  }
+  return app
+}
+
+async function reconcilePorts(services: Services, log: Log) {
+  const { keeper, plan: plans } = await services.catalog()
+  const [queue, staging, lake] = [await services.queue(), await services.staging(), await services.lake()]
+  return { keeper, plan: plans, queue, staging, lake, log, now: () => new Date() }
+}
+
+async function planBackfill(
+  request: BackfillRequest, o: PlanOptions, config: Config, services: Services, log: Log,
+): Promise<PlanReport> {
+  const { plan: plans } = await services.catalog()
+  const queue = await services.queue()
+  const listing = await services.listing()
+  const wanted = wantedPartitions(request, { listing, log, now: () => new Date(), lateDays: config.lateDays }, o.signal)
+  const first = await wanted.next()
+  if (first.done) {
+    throw new PipelineError('NOTHING_MATCHES', 'the archive has no file for what was asked', {
+      at: '--symbols, --intervals, --from, --to', do: 'check the names, or widen the range',
+    })
+  }
+  const run = o.dryRun ? null : await plans.createRun({ kind: 'backfill', request: o.asked })
+  const { force, onProgress, signal } = o
+  const figures = await plan(startingWith(first.value, wanted), { plan: plans, queue }, { run, force, onProgress, signal })
+  return { ...figures, run, freeBytes: await freeBytesOf(services.lakeDir) }
+}
+
+async function* startingWith(
+  first: WantedPartition, rest: AsyncIterable<WantedPartition>,
+): AsyncGenerator<WantedPartition> {
+  yield first
+  yield* rest
+}
+
+async function freeBytesOf(dir: string): Promise<number | null> {
+  try {
+    const { bavail, bsize } = await statfs(dir)
+    return bavail * bsize
+  } catch {
+    return null // the folder is made on first use; nothing to say before that
+  }
+}
+
+/** Every partition is planned as if forced: the same bytes may pass a newer program. */
+async function retryQuarantined(
+  partitions: readonly Partition[], services: Services,
+): Promise<{ readonly run: Run; readonly started: number }> {
+  const { plan: plans } = await services.catalog()
+  const run = await plans.createRun({ kind: 'retry', request: { partitions: partitions.length } })
+  const rows = await plans.rowsOf(partitions)
+  const wanted = partitions.map((partition): WantedPartition => {
+    const row = rows.get(partitionKeyOf(partition))
+    return { partition, sources: row?.sources ?? [], bounds: null }
+  })
+  const figures: PlanFigures = await plan(wanted, { plan: plans, queue: await services.queue() }, { run, force: true })
+  return { run, started: figures.todo }
+}
