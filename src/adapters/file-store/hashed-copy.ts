@@ -1,0 +1,31 @@
+import { createHash } from 'node:crypto'
+import { open } from 'node:fs/promises'
+import { freshStamp } from './file-info.js'
+
+const CHUNK_BYTES = 262_144
+
+/** Copies a file to a new one, durably, and gives the SHA-256 (hex) of the bytes that were copied. */
+export async function hashedCopy(from: string, to: string): Promise<string> {
+  const source = await open(from, 'r')
+  try {
+    const target = await open(to, 'wx')
+    try {
+      const hash = createHash('sha256')
+      const buffer = Buffer.allocUnsafe(CHUNK_BYTES)
+      for (;;) {
+        const { bytesRead } = await source.read(buffer, 0, buffer.length)
+        if (bytesRead === 0) break
+        hash.update(buffer.subarray(0, bytesRead))
+        for (let at = 0; at < bytesRead; ) at += (await target.write(buffer, at, bytesRead - at)).bytesWritten
+      }
+      const stamp = freshStamp()
+      await target.utimes(stamp, stamp)
+      await target.sync()
+      return hash.digest('hex')
+    } finally {
+      await target.close()
+    }
+  } finally {
+    await source.close()
+  }
+}

@@ -1,0 +1,33 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { errnoOf, orAbsent } from './file-failure.js'
+import { tempFolderOf } from './root-folder.js'
+
+/** No write takes this long: what is older was left by a writer that died. */
+export const STALE_MS = 86_400_000
+
+/** The path of a new unfinished file in the root's file system; nothing is made there yet but its folder. */
+export async function tempPath(root: string): Promise<string> {
+  try {
+    // Not recursive: where the root itself is gone, a folder under a mount point would be made in its place.
+    await mkdir(tempFolderOf(root))
+  } catch (thrown) {
+    if (errnoOf(thrown) !== 'EEXIST') throw thrown
+  }
+  return join(tempFolderOf(root), `${randomUUID()}.part`)
+}
+
+/** Removes what writers that died left unfinished, older than `olderThanMs`. Gives how many entries it removed. */
+export async function sweepTemp(root: string, olderThanMs: number): Promise<number> {
+  const folder = tempFolderOf(root)
+  let swept = 0
+  for (const name of (await orAbsent(() => readdir(folder))) ?? []) {
+    const path = join(folder, name)
+    const stats = await orAbsent(() => stat(path))
+    if (!stats || Date.now() - stats.mtimeMs < olderThanMs) continue
+    await rm(path, { recursive: true, force: true })
+    swept++
+  }
+  return swept
+}
