@@ -1,0 +1,77 @@
+import { sql, type Kysely } from 'kysely'
+import { PipelineError } from '../../domain/errors.js'
+import type { NumericType } from '../../domain/candle.js'
+import { incomingKeyOf, stagingFolderOf } from '../../domain/names.js'
+import type { KeeperCatalog } from '../../domain/ports/keeper-catalog.js'
+import type { Published, Work } from '../../domain/work.js'
+import type { Partition } from '../../domain/partition.js'
+import { fromColumn } from './json-column.js'
+import { partitions, quarantine } from './pages.js'
+import { requeue, stale, touch } from './reconcile.js'
+import { states, summary, unfinished } from './reports.js'
+import { isPartition, publishedStates, unfinishedStates, type Db } from './rows.js'
+import { heartbeat, leave, workers } from './workers.js'
+
+/** The catalog as reports, repairs and the command line use it, over one pool. */
+export function keeperCatalog(db: Kysely<unknown>): KeeperCatalog {
+  return {
+    adoptLake: (o) => adoptLake(db, o),
+    stale: (o) => stale(db, o),
+    touch: (rows) => touch(db, rows),
+    requeue: (rows) => requeue(db, rows),
+    unfinished: () => unfinished(db),
+    states: (filter) => states(db, filter),
+    summary: (runId) => summary(db, runId),
+    partitions: (filter) => partitions(db, filter),
+    quarantine: (filter) => quarantine(db, filter),
+    isReferenced: (o) => isReferenced(db, o),
+    repairPublished: (o) => repairPublished(db, o),
+    heartbeat: (worker) => heartbeat(db, worker),
+    leave: (workerId) => leave(db, workerId),
+    workers: () => workers(db),
+  }
+}
+
+/** The first lake fixes the type; a lake that was moved keeps it, and its new address is recorded. */
+async function adoptLake(db: Db, o: { url: string; numericType: NumericType }): Promise<void> {
+  const { rows } = await sql<{ numeric_type: NumericType; url: string }>`
+    insert into lake (url, numeric_type) values (${o.url}, ${o.numericType})
+    on conflict (id) do update set url = case when lake.numeric_type = excluded.numeric_type then excluded.url else lake.url end
+    returning numeric_type, url`.execute(db)
+  const is = rows[0]
+  if (!is || is.numeric_type === o.numericType) return
+  throw new PipelineError('NUMERIC_TYPE_MISMATCH', `the lake holds ${is.numeric_type} numbers, asked for are ${o.numericType} ones`, {
+    at: is.url,
+    lake: is.numeric_type,
+    asked: o.numericType,
+    do: `set NUMERIC_TYPE=${is.numeric_type}, or use another lake with a catalog of its own`,
+  })
+}
+
+/**
+ * A lease that has run out counts until somebody takes it or reconcile requeues the row: its holder may still come back
+ * and commit, and what it commits must be there.
+ */
+async function isReferenced(db: Db, o: { partition: Partition; generation: number; token: string }): Promise<boolean> {
+  const { partition, generation, token } = o
+  const { rows } = await sql<{ held: boolean; work: unknown }>`
+    select coalesce(p.lease_token = ${token} and p.generation = ${generation}, false) as held, p.work
+    from partitions p where ${isPartition(partition)} and p.state in ${unfinishedStates}`.execute(db)
+  const row = rows[0]
+  if (!row) return false
+  const { downloaded, converted, uploaded } = fromColumn<Work>(row.work)
+  const folder = stagingFolderOf(partition, generation, token)
+  return row.held || downloaded?.folder === folder || converted?.folder === folder
+    || uploaded?.key === incomingKeyOf(partition, generation, token)
+}
+
+/** Only for the revision that the row shows: one that was published in the meantime is newer than what the caller saw. */
+async function repairPublished(db: Db, o: { partition: Partition; published: Published }): Promise<boolean> {
+  const { key, etag, bytes, sha256Hex, rows: count, revision } = o.published
+  const { rows } = await sql`
+    update partitions p set published_key = ${key}, published_etag = ${etag}, published_bytes = ${bytes},
+      published_sha256 = ${sha256Hex}, published_rows = ${count}, updated_at = now(), checked_at = now()
+    where ${isPartition(o.partition)} and p.state in ${publishedStates} and p.published_revision = ${revision}
+    returning p.id`.execute(db)
+  return rows.length > 0
+}

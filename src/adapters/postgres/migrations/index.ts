@@ -1,0 +1,7 @@
+import type { Migration } from 'kysely'
+import { catalog } from './001_catalog.js'
+
+/** Every migration by name; names sort in the order of their numbers, and one that was released never changes. */
+export const MIGRATIONS: Readonly<Record<string, Migration>> = {
+  '001_catalog': catalog,
+}
