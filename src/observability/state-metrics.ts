@@ -1,0 +1,105 @@
+import { Counter, Gauge, type Registry } from 'prom-client'
+import { DATASETS } from '../domain/dataset.js'
+import type { JobQueue, QueueCounts } from '../domain/ports/job-queue.js'
+import type { KeeperCatalog } from '../domain/ports/keeper-catalog.js'
+import type { Stage, State } from '../domain/states.js'
+import { keptReading, type Reading } from './reading.js'
+
+/** Where the gauges of a scrape are read from. */
+export type StateSources = {
+  readonly keeper: Pick<KeeperCatalog, 'states'>
+  readonly queue: Pick<JobQueue, 'counts'>
+}
+
+export type StateMetrics = {
+  /** From now on, scrapes read these; gives back what ends it. */
+  readFrom(sources: StateSources): () => void
+  /** Sets the gauges anew, within 2 s; readings are kept for 5 s. Never rejects. */
+  refresh(): Promise<void>
+}
+
+const LIMIT_MS = 2_000
+const KEEP_MS = 5_000
+
+type PartitionCounts = readonly (readonly [dataset: string, states: Readonly<Record<State, number>>])[]
+type Readings = {
+  readonly partitions: () => Promise<Reading<PartitionCounts>>
+  readonly queues: () => Promise<Reading<Readonly<Record<Stage, QueueCounts>>>>
+}
+
+/** Gauges of the lake's and the queues' state. A part that is down loses its series instead of showing old figures. */
+export function stateMetrics(registry: Registry, limits = { limitMs: LIMIT_MS, keepMs: KEEP_MS }): StateMetrics {
+  const m = gaugesOf(registry)
+  let readings: Readings | null = null
+
+  const partitions = (reading: Reading<PartitionCounts>): void => {
+    m.partitions.reset()
+    if (!reading.ok) return
+    for (const [dataset, states] of reading.value) {
+      for (const [state, count] of Object.entries(states)) m.partitions.set({ dataset, state }, count)
+    }
+  }
+
+  const queues = (reading: Reading<Readonly<Record<Stage, QueueCounts>>>): void => {
+    m.queueJobs.reset()
+    if (!reading.ok) return
+    for (const [stage, counts] of Object.entries(reading.value)) {
+      for (const [state, count] of Object.entries(counts)) m.queueJobs.set({ stage, state }, count)
+    }
+  }
+
+  const note = (op: 'catalog' | 'queue', reading: Reading<unknown>): void => {
+    m.up.set({ op }, reading.ok ? 1 : 0)
+    m.errors.inc({ op }, reading.ok ? 0 : 1)
+  }
+
+  return {
+    readFrom(sources) {
+      const mine = readingsOf(sources, limits)
+      readings = mine
+      return () => {
+        if (readings !== mine) return
+        readings = null
+        for (const gauge of [m.partitions, m.queueJobs, m.up]) gauge.reset()
+      }
+    },
+    async refresh() {
+      if (readings === null) return
+      const [fromCatalog, fromQueue] = await Promise.all([readings.partitions(), readings.queues()])
+      partitions(fromCatalog)
+      queues(fromQueue)
+      note('catalog', fromCatalog)
+      note('queue', fromQueue)
+    },
+  }
+}
+
+function readingsOf({ keeper, queue }: StateSources, limits: { limitMs: number; keepMs: number }): Readings {
+  const read = async (): Promise<PartitionCounts> => {
+    const counts = await Promise.all(
+      DATASETS.map(async (dataset) => [dataset, await keeper.states({ datasets: [dataset] })] as const),
+    )
+    return counts.filter(([, states]) => Object.values(states).some((count) => count > 0))
+  }
+  return {
+    partitions: keptReading({ read, ...limits }),
+    queues: keptReading({ read: () => queue.counts(), ...limits }),
+  }
+}
+
+function gaugesOf(registry: Registry) {
+  const registers = [registry]
+  const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[]): Gauge<L> =>
+    new Gauge({ name: `candlelake_${name}`, help, labelNames, registers })
+  return {
+    partitions: gauge('partitions', 'Partitions in the catalog.', ['dataset', 'state']),
+    queueJobs: gauge('queue_jobs', 'Jobs in the queues.', ['stage', 'state']),
+    up: gauge('up', 'Whether catalog and queue answered this scrape.', ['op']),
+    errors: new Counter({
+      name: 'candlelake_scrape_errors_total',
+      help: 'Readings that failed while a scrape was answered.',
+      labelNames: ['op'],
+      registers,
+    }),
+  }
+}

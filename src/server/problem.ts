@@ -1,0 +1,20 @@
+import type { Context } from 'hono'
+
+/** Why a request is not answered; the text is fixed, so that nothing of the inside reaches it. */
+const PROBLEMS = {
+  UNAUTHORIZED: { status: 401, message: 'user and password are wanted' },
+  BAD_HOST: { status: 421, message: 'this server does not answer for that host name' },
+  BAD_ORIGIN: { status: 403, message: 'a page of another origin may not change anything here' },
+  NOT_FOUND: { status: 404, message: 'there is nothing here' },
+  READ_ONLY: { status: 405, message: 'this may not be done here' },
+  TOO_LARGE: { status: 413, message: 'the request is too large' },
+  TIMED_OUT: { status: 503, message: 'no answer in time' },
+  UNEXPECTED: { status: 500, message: 'something failed; the log says what' },
+} as const satisfies Record<string, { status: number; message: string }>
+
+export type Problem = keyof typeof PROBLEMS
+
+export function problem(c: Context, code: Problem): Response {
+  const { status, message } = PROBLEMS[code]
+  return c.json({ v: 1, type: 'error', code, message }, status)
+}

@@ -1,0 +1,82 @@
+import type { Queue } from 'bullmq'
+import type { Hono } from 'hono'
+import type { JobQueue } from '../domain/ports/job-queue.js'
+import type { KeeperCatalog } from '../domain/ports/keeper-catalog.js'
+import type { Log } from '../domain/ports/observe.js'
+import type { PlanCatalog } from '../domain/ports/plan-catalog.js'
+import { toJson } from '../domain/json.js'
+import type { Metrics } from '../observability/metrics.js'
+import { assertSafeBind, type Credentials } from './bind.js'
+import { boardRoutes } from './board-routes.js'
+import { health, type Checks } from './health.js'
+import { listen, type Listening } from './listen.js'
+import { redactor } from './redact.js'
+import { secureApp } from './secure-app.js'
+import { statusPage } from './status-page.js'
+import { STATUS_STYLE } from './status-style.js'
+import { statusReader } from './status.js'
+
+export type ServerOptions = {
+  /** Loopback, or an address that needs credentials: `127.0.0.1`, `::1`, `localhost`, `0.0.0.0`. */
+  readonly host: string
+  /** 0 is any free port. */
+  readonly port: number
+  /** Asked for on everything but `/livez` and `/readyz`; with them, failed jobs may be retried on the board. */
+  readonly credentials: Credentials | null
+  /** The queues that the board shows, in order; a function is called when the board is first opened. They stay the caller's. */
+  readonly boards: readonly Queue[] | (() => Promise<readonly Queue[]>)
+  readonly keeper: Pick<KeeperCatalog, 'states' | 'summary' | 'workers' | 'quarantine'>
+  readonly plan: Pick<PlanCatalog, 'runs' | 'progress'>
+  readonly queue: Pick<JobQueue, 'counts' | 'ping'>
+  readonly metrics: Metrics
+  readonly log: Log
+  readonly version: string
+  /** Further probes for `/readyz`, beside `catalog` and `queue`. */
+  readonly checks?: Checks
+  /** Texts that no answer may hold: passwords, keys. The server's own password is added. */
+  readonly secrets?: readonly string[]
+  /** How long a probe, a part of the status or a scrape may take; 2 to 3 s by default. */
+  readonly limitMs?: number
+}
+
+/**
+ * Serves the status page `/`, `/api/status`, the queues' board `/board`, `/metrics`, `/livez` and `/readyz`.
+ * It starts also when catalog and queues are down, and says so.
+ * @throws {UNSAFE_BIND} other machines could reach it without a password, or with one of less than 12 characters
+ * @throws {BAD_CONFIG} the address cannot be had, or the credentials cannot be used
+ */
+export async function startServer(o: ServerOptions): Promise<Listening> {
+  assertSafeBind(o.host, o.credentials)
+  const redact = redactor([...(o.secrets ?? []), ...(o.credentials ? [o.credentials.password] : [])])
+  const detach = o.metrics.readFrom({ keeper: o.keeper, queue: o.queue })
+  try {
+    const app = secureApp({ ...o, redact }, (routes) => {
+      statusRoutes(routes, o, redact)
+      routes.get('/metrics', async (c) => c.text(await o.metrics.scrape(), 200, { 'content-type': o.metrics.registry.contentType }))
+      routes.route('/', health({ checks: checksOf(o), log: o.log, ...limitOf(o) }))
+      boardRoutes(routes, { boards: o.boards, allowRetries: o.credentials !== null, redact, log: o.log })
+    })
+    const { url, port, close } = await listen(app, o)
+    o.log.info('server.listening', { url, password: o.credentials === null ? 'none' : 'asked for' })
+    return { url, port, close: () => close().finally(detach) }
+  } catch (thrown) {
+    detach()
+    throw thrown
+  }
+}
+
+function statusRoutes(app: Hono, o: ServerOptions, redact: ReturnType<typeof redactor>): void {
+  const sources = { keeper: o.keeper, plan: o.plan, queue: o.queue }
+  const status = statusReader({ sources, version: o.version, redact, ...limitOf(o) })
+  app.get('/', async (c) => c.html(statusPage(await status())))
+  app.get('/style.css', (c) => c.text(STATUS_STYLE, 200, { 'content-type': 'text/css; charset=utf-8' }))
+  app.get('/api/status', async (c) => c.body(toJson(await status()), 200, { 'content-type': 'application/json' }))
+}
+
+const checksOf = (o: ServerOptions): Checks => ({
+  catalog: () => o.plan.runs({ limit: 1 }),
+  queue: () => o.queue.ping(),
+  ...o.checks,
+})
+
+const limitOf = (o: ServerOptions): { limitMs?: number } => (o.limitMs === undefined ? {} : { limitMs: o.limitMs })
