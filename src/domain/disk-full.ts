@@ -8,5 +8,6 @@ export function diskFull(thrown: unknown, at: string): PipelineError | null {
   const code = thrown instanceof Error && 'code' in thrown ? thrown.code : null
   if (typeof code !== 'string' || !FULL.has(code)) return null
   const facts = { at, errno: code, do: 'free space there, or move the folder to a larger disk; work goes on by itself' }
-  return new PipelineError('DISK_FULL', code === 'EDQUOT' ? 'the disk quota is used up' : 'the disk is full', facts, thrown)
+  const message = code === 'EDQUOT' ? 'the disk quota is used up' : 'the disk is full'
+  return new PipelineError('DISK_FULL', message, facts, thrown)
 }

@@ -16,7 +16,7 @@ export function checkObjectKey(key: string): ObjectKey {
   throw new PipelineError('BAD_PARTITION', `"${clip(key)}" is not an object key: ${problem}`, { at: clip(key) })
 }
 
-/** Like `checkObjectKey` for the beginning of a key: the last segment may be partial or empty. @throws {BAD_PARTITION} */
+/** Like `checkObjectKey` for the beginning of a key: its last segment may be empty. @throws {BAD_PARTITION} */
 export function checkKeyPrefix(prefix: string): string {
   if (prefix !== '') checkObjectKey(prefix.endsWith('/') ? `${prefix}x` : prefix)
   return prefix

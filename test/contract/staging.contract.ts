@@ -108,7 +108,9 @@ export function stagingContract(subject: StagingUnderTest): void {
       await keep(ONE, 'b.zip', 'four')
       await writeFile(join(await staging.scratch(CN), 'half'), 'xx')
       expect(await folders()).to.deep.equal(new Map([[ONE, 8], [CN, 2]]))
-      for await (const { changed } of staging.folders()) expect(changed.getTime()).to.be.within(before - 60_000, Date.now() + 60_000)
+      for await (const { changed } of staging.folders()) {
+        expect(changed.getTime()).to.be.within(before - 60_000, Date.now() + 60_000)
+      }
     })
 
     it('one folder may be cleared while its neighbours are made and kept', async () => {

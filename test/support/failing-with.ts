@@ -2,7 +2,10 @@ import { AssertionError } from 'chai'
 import { PipelineError, type ErrorCode } from '../../src/domain/errors.js'
 
 /** The error that `work` ends with, which must be one of ours with this code. */
-export async function failingWith(code: ErrorCode, work: Promise<unknown> | (() => Promise<unknown>)): Promise<PipelineError> {
+export async function failingWith(
+  code: ErrorCode,
+  work: Promise<unknown> | (() => Promise<unknown>),
+): Promise<PipelineError> {
   let outcome: unknown
   try {
     outcome = await (typeof work === 'function' ? work() : work)

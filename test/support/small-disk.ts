@@ -41,7 +41,7 @@ export function describeWithMounts(title: string, file: string, suite: () => voi
     this.timeout(60_000)
     const mocha = createRequire(import.meta.url).resolve('mocha/bin/mocha.js')
     const args = ['--user', '--map-root-user', '--mount', process.execPath, mocha, '--forbid-pending', '--fgrep', title]
-    await run('unshare', [...args, '--fail-zero', fileURLToPath(file)], { env: process.env }).catch((thrown: unknown) => {
+    await run('unshare', [...args, '--fail-zero', fileURLToPath(file)]).catch((thrown: unknown) => {
       const output = thrown instanceof Error && 'stdout' in thrown ? String(thrown.stdout) : ''
       throw new Error(`without root this needs user namespaces (unshare --user): ${output}`, { cause: thrown })
     })

@@ -22,6 +22,7 @@ const LONGEST_WAIT_MS = 30_000
 const never = (): AbortSignal => new AbortController().signal
 
 type Query = { readonly prefix: string; readonly delimiter?: '/'; readonly maxKeys?: number }
+type Next = ListingPage['next']
 
 /** A client of the bucket's listing, V2 where the server knows it, else V1. @throws {BAD_CONFIG} */
 export function openArchiveListing(o: ListingOptions): ArchiveListing & { close(): Promise<void> } {
@@ -60,17 +61,18 @@ function folder(prefix: string): string {
 }
 
 async function* pages(http: Http, query: Query, signal: AbortSignal): AsyncGenerator<ListingPage> {
-  let from: ListingPage['next'] = null
+  let from: Next = null
   for (;;) {
     const page = await readPage(http, query, from, signal)
     yield page
     if (page.next === null) return
-    if (JSON.stringify(page.next) === JSON.stringify(from)) throw unreadable(http, 'a listing that does not move on', null)
+    const isStuck = JSON.stringify(page.next) === JSON.stringify(from)
+    if (isStuck) throw unreadable(http, 'a listing that does not move on', null)
     from = page.next
   }
 }
 
-function readPage(http: Http, query: Query, from: ListingPage['next'], signal: AbortSignal): Promise<ListingPage> {
+function readPage(http: Http, query: Query, from: Next, signal: AbortSignal): Promise<ListingPage> {
   return mend({ work: () => requestPage(http, query, from, signal), waitMs, signal })
 }
 
@@ -84,7 +86,7 @@ function waitMs(failure: unknown, count: number): number | null {
   return wait <= LONGEST_WAIT_MS ? wait : null
 }
 
-async function requestPage(http: Http, query: Query, from: ListingPage['next'], signal: AbortSignal): Promise<ListingPage> {
+async function requestPage(http: Http, query: Query, from: Next, signal: AbortSignal): Promise<ListingPage> {
   const answer = await http.get({ path: `?${searchOf(query, from)}`, accept: [404], signal })
   if (answer.status === 404) answer.body.on('error', () => undefined).destroy()
   if (answer.status === 404) throw unreadable(http, '404 where its listing should be', null)
@@ -95,7 +97,7 @@ async function requestPage(http: Http, query: Query, from: ListingPage['next'], 
 }
 
 /** A page that gave no token came from a server that knows V1 only: it is asked on by marker. */
-function searchOf(query: Query, from: ListingPage['next']): string {
+function searchOf(query: Query, from: Next): string {
   const search = new URLSearchParams()
   if (from === null || 'token' in from) search.set('list-type', '2')
   if (query.delimiter) search.set('delimiter', query.delimiter)

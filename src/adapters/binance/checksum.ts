@@ -43,15 +43,15 @@ export async function fetchChecksum(http: Http, key: ArchiveKey, signal: AbortSi
 
 async function sideFile(http: Http, key: ArchiveKey, signal: AbortSignal): Promise<string | null> {
   const answer = await http.get({ path: encodeKey(checksumKeyOf(key)), accept: [404, 410], signal })
-  let text = ''
+  let text = Buffer.alloc(0)
   try {
     for await (const chunk of answer.body) {
-      text += (chunk as Buffer).toString('latin1')
+      text = Buffer.concat([text, chunk as Buffer])
       if (text.length > MAX_BYTES) return ''
     }
   } catch (thrown) {
     signal.throwIfAborted()
     throw networkFailure(thrown, http.origin)
   }
-  return answer.status === 200 ? text : null
+  return answer.status === 200 ? text.toString('utf8') : null
 }

@@ -20,7 +20,7 @@ const BREAKS: Readonly<Record<string, Break>> = {
   UND_ERR_SOCKET: { reason: 'ended', says: 'closed the connection too early' },
   UND_ERR_RES_CONTENT_LENGTH_MISMATCH: { reason: 'ended', says: 'sent a body of another length than it declared' },
   // Only a refused CONNECT is left of these: an abort by the caller's signal is told apart before this table is read.
-  UND_ERR_ABORTED: { reason: 'proxy', says: 'is behind a proxy that refused the tunnel', do: 'check the proxy settings' },
+  UND_ERR_ABORTED: { reason: 'proxy', says: 'is behind a proxy that refused the tunnel', do: 'check the proxy' },
 }
 
 const TLS = /^(CERT_|UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|ERR_TLS|ERR_SSL|EPROTO|UND_ERR_PRX_TLS)/
@@ -46,8 +46,8 @@ export function breakReasonOf(error: unknown): BreakReason | null {
 }
 
 function unlisted(code: string): Break {
-  if (TLS.test(code)) return { reason: 'tls', says: 'has a certificate that is not trusted', do: 'configure its CA file' }
-  if (code.startsWith('HPE_')) return { reason: 'other', says: 'did not answer in HTTP', do: 'check the address and port' }
+  if (TLS.test(code)) return { reason: 'tls', says: 'has an untrusted certificate', do: 'configure its CA file' }
+  if (code.startsWith('HPE_')) return { reason: 'other', says: 'did not answer in HTTP', do: 'check the address' }
   return { reason: 'other', says: `cannot be reached (${code})` }
 }
 

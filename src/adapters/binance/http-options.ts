@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { rootCertificates } from 'node:tls'
-import { EnvHttpProxyAgent, type Dispatcher } from 'undici'
+import { EnvHttpProxyAgent, Pool, type Dispatcher } from 'undici'
 import { PipelineError } from '../../domain/errors.js'
 
 /** How long each step may take, milliseconds: until connected, until the headers, between two chunks of a body. */
@@ -55,6 +55,8 @@ export function openDispatcher(base: URL, o: HttpOptions): Dispatcher {
     proxyTls: connect,
     // Plain http goes through a proxy as an absolute-form request: many proxies allow CONNECT to port 443 only.
     proxyTunnel: secure,
+    // The tunnel's own client waits 300 s for a proxy's answer by default.
+    clientFactory: (origin: URL, options: object) => new Pool(origin, { ...options, headersTimeout: connectMs }),
     connections: o.connections ?? DEFAULT_CONNECTIONS,
     headersTimeout: headersMs,
     bodyTimeout: bodyIdleMs,

@@ -1,9 +1,9 @@
-import { PipelineError, type Facts } from '../../domain/errors.js'
+import { PipelineError, type ErrorCode, type Facts } from '../../domain/errors.js'
 
 const DAY_MS = 86_400_000
 
 /**
- * Milliseconds to wait by a Retry-After header in seconds or as an HTTP date; null where there is none or it is unclear.
+ * Milliseconds to wait by a Retry-After header in seconds or as an HTTP date; null where it is missing or unclear.
  * Capped at a day, so that a mistaken header cannot park work for ever.
  */
 export function retryAfterMs(header: string | null, nowMs: number): number | null {
@@ -14,10 +14,16 @@ export function retryAfterMs(header: string | null, nowMs: number): number | nul
 }
 
 /** The error that an answer without success stands for; `at` is a URL without credentials. */
-export function statusFailure(o: { status: number; at: string; retryAfter: string | null; nowMs: number }): PipelineError {
+export function statusFailure(o: {
+  status: number
+  at: string
+  retryAfter: string | null
+  nowMs: number
+}): PipelineError {
   const facts = { at: o.at, status: o.status }
   const waitMs = retryAfterMs(o.retryAfter, o.nowMs)
-  const fail = (code: ConstructorParameters<typeof PipelineError>[0], message: string, more: Facts = {}): PipelineError =>
+  const wait: Facts = waitMs === null ? {} : { retryAfterMs: waitMs }
+  const fail = (code: ErrorCode, message: string, more: Facts = {}): PipelineError =>
     new PipelineError(code, message, { ...facts, ...more })
   switch (o.status) {
     case 404:
@@ -36,10 +42,11 @@ export function statusFailure(o: { status: number; at: string; retryAfter: strin
       })
     case 418:
     case 429:
-      return fail('ARCHIVE_BUSY', `the archive asks to slow down (${o.status})`, waitMs === null ? {} : { retryAfterMs: waitMs })
+      return fail('ARCHIVE_BUSY', `the archive asks to slow down (${o.status})`, wait)
     case 503:
-      if (waitMs !== null) return fail('ARCHIVE_BUSY', 'the archive is overloaded (503)', { retryAfterMs: waitMs })
+      if (waitMs !== null) return fail('ARCHIVE_BUSY', 'the archive is overloaded (503)', wait)
   }
-  if (o.status >= 500 || o.status === 408) return fail('ARCHIVE_UNREACHABLE', `the archive failed with status ${o.status}`)
+  const isPassing = o.status >= 500 || o.status === 408
+  if (isPassing) return fail('ARCHIVE_UNREACHABLE', `the archive failed with status ${o.status}`)
   return fail('ARCHIVE_REFUSED', `the archive answered with status ${o.status}`)
 }

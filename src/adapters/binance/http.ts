@@ -75,7 +75,8 @@ export function openHttp(baseUrl: string, o: HttpOptions): Http {
     if (isRedirect(answer)) {
       const target = await leave(answer, () => sameOriginTarget(answer, url.origin, path))
       answer = await send(target, request)
-      if (isRedirect(answer)) await leave(answer, () => refuseRedirect(url.origin, path, 'the archive redirects twice', null))
+      const refuse = (): never => refuseRedirect(url.origin, path, 'the archive redirects twice', null)
+      if (isRedirect(answer)) await leave(answer, refuse)
     }
     if (answer.status === 200 || request.accept?.includes(answer.status)) return answer
     return leave(answer, () => {

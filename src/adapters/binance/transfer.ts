@@ -5,8 +5,10 @@ import type { Http, HttpAnswer } from './http.js'
 import { breakReasonOf, networkFailure } from './http-failure.js'
 import type { ReceivedFile } from './received-file.js'
 
-/** Breaks in a row that are mended in place. Each gain of a megabyte starts the count anew: a line that breaks often but
- * moves on still ends, and one that does not move on is the queue's to wait for. */
+/**
+ * Breaks in a row that are mended in place. Each gain of a megabyte starts the count anew: a line that breaks often but
+ * moves on comes to its end, and one that does not move on is the queue's to wait for.
+ */
 const MENDS = 3
 const GAIN_BYTES = 1_048_576
 const PAUSE_MS = 100
@@ -147,4 +149,7 @@ const tooLarge = (t: Transfer, bytes: number): PipelineError =>
   })
 
 const notZip = (t: Transfer): PipelineError =>
-  new PipelineError('SOURCE_NOT_ZIP', 'the archive sent something that is not a ZIP', { at: at(t), head: t.file.head.shown })
+  new PipelineError('SOURCE_NOT_ZIP', 'the archive sent something that is not a ZIP', {
+    at: at(t),
+    head: t.file.head.shown,
+  })

@@ -7,7 +7,8 @@ export class ZipHead {
 
   /** False once the bytes so far show that this is no ZIP and there are enough of them to show to a person. */
   push(chunk: Buffer): boolean {
-    if (this.#bytes.length < SHOWN) this.#bytes = Buffer.concat([this.#bytes, chunk.subarray(0, SHOWN - this.#bytes.length)])
+    const room = SHOWN - this.#bytes.length
+    if (room > 0) this.#bytes = Buffer.concat([this.#bytes, chunk.subarray(0, room)])
     return this.isZip || this.#bytes.length < SHOWN
   }
 

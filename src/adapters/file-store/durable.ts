@@ -2,7 +2,7 @@ import { mkdir, open, rmdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { errnoOf } from './file-failure.js'
 
-/** Not every file system lets a folder be synced; those that do not, order their renames by themselves or not at all. */
+/** What file systems say that do not let a folder be synced. */
 const NO_FOLDER_SYNC = new Set(['EINVAL', 'ENOTSUP', 'EPERM', 'EISDIR'])
 
 /** Flushes a file's content to the disk. */
@@ -58,7 +58,7 @@ export async function pruneFolders(folder: string, root: string): Promise<void> 
 
 const TRIES = 20
 
-/** Between a mkdir and its use, pruning may take the folder away again; it does so once for each object deleted there. */
+/** Between a mkdir and its use, pruning may take the folder away again: once for each object deleted there. */
 async function whilePruned<T>(work: () => Promise<T>): Promise<T> {
   for (let count = 1; ; count++) {
     try {

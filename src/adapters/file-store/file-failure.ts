@@ -20,7 +20,8 @@ export function fileFailure(thrown: unknown, at: string): PipelineError {
   if (thrown instanceof PipelineError) return thrown
   const errno = errnoOf(thrown) ?? 'unknown'
   const facts = { at, errno, do: DO[errno] ?? 'check the disk and the folder' }
-  return diskFull(thrown, at) ?? new PipelineError('STORE_UNREACHABLE', `the folder cannot be used (${errno})`, facts, thrown)
+  const message = `the folder cannot be used (${errno})`
+  return diskFull(thrown, at) ?? new PipelineError('STORE_UNREACHABLE', message, facts, thrown)
 }
 
 /** What `work` gives; its failures as `fileFailure` names them. */

@@ -21,8 +21,8 @@ export async function statFile(path: string): Promise<BigIntStats | null> {
 let last = 0
 
 /**
- * The present time for a new file, seconds, never the same twice in a process. The kernel's own stamp is that of its last
- * tick (2,000 files made in a row shared 22 stamps), and inodes are used again: two contents could have one ETag.
+ * The present time for a new file, seconds, never the same twice in a process. The kernel's own stamp is that of its
+ * last tick (2,000 files made in a row shared 22 stamps), and inodes are used again: two contents could have one ETag.
  */
 export function freshStamp(): number {
   const now = Math.floor((performance.timeOrigin + performance.now()) * 1_000)

@@ -69,7 +69,8 @@ class FolderStore implements FileObjectStore {
   async put(o: Parameters<ObjectStore['put']>[0]): Promise<ObjectInfo> {
     const { condition } = o
     return this.#write(o.key, condition, async (temp) => {
-      if (!(await statFile(o.path))) throw new PipelineError('STAGING_LOST', 'the file to store is gone', { at: o.path })
+      const isThere = await statFile(o.path)
+      if (!isThere) throw new PipelineError('STAGING_LOST', 'the file to store is gone', { at: o.path })
       const sha256Hex = await hashedCopy(o.path, temp)
       if (sha256Hex === o.sha256Hex) return
       throw new PipelineError('OBJECT_CORRUPT', 'the bytes read from disk are not those that were written', {
@@ -80,8 +81,8 @@ class FolderStore implements FileObjectStore {
     })
   }
 
-  // A hard link would be faster, but then one content has two names: whoever overwrites the published file in place (cp,
-  // an editor) would spoil the kept revision with it. Where the file system can share blocks, FICLONE does.
+  // A hard link would be faster, but then one content has two names: whoever overwrites the published file in place
+  // (cp, an editor) would spoil the kept revision with it. Where the file system can share blocks, FICLONE does.
   async copy(o: Parameters<ObjectStore['copy']>[0]): Promise<ObjectInfo> {
     const from = pathInRoot(this.#root, o.from)
     return this.#write(o.to, o.condition, async (temp) => {

@@ -14,7 +14,10 @@ import { STALE_MS, sweepTemp, tempPath } from './temp-files.js'
 
 type Kept = Awaited<ReturnType<Quarantine['keep']>>
 
-/** Quarantine in a local folder of at most `maxBytes`. @throws {STORE_UNREACHABLE, BAD_CONFIG} */
+/**
+ * Quarantine in a local folder of at most `maxBytes`. A folder that is kept again replaces what it held; nothing else
+ * is ever removed to make room. @throws {STORE_UNREACHABLE, BAD_CONFIG}
+ */
 export async function openFileQuarantine(o: RootOptions & { readonly maxBytes: number }): Promise<Quarantine> {
   const root = await openRoot(o)
   await orFileFailure(root, () => sweepTemp(root, STALE_MS))
@@ -24,7 +27,7 @@ export async function openFileQuarantine(o: RootOptions & { readonly maxBytes: n
 class FolderQuarantine implements Quarantine {
   readonly #root: string
   readonly #maxBytes: number
-  /** One keep after the other, or two could both find room for one. Another process may pass the cap by one partition. */
+  /** One keep after the other, or two could both find room for one. Another process may pass the cap by a partition. */
   readonly #turns = new KeyLocks()
 
   constructor(root: string, maxBytes: number) {
@@ -57,7 +60,7 @@ class FolderQuarantine implements Quarantine {
     let bytes = 0
     for (const { path } of files) bytes += Number((await statFile(path))?.size ?? 0n)
     const before = (await folderSize(to))?.bytes ?? 0
-    if ((await this.bytes()) - before + bytes > this.#maxBytes) return { kept: false, path: null, bytes }
+    if ((await this.bytes()) - before + bytes > this.#maxBytes) return { kept: null, bytes }
     const temp = await tempPath(this.#root)
     try {
       await mkdir(temp)
@@ -68,7 +71,7 @@ class FolderQuarantine implements Quarantine {
       await syncFolder(temp)
       await rm(to, { recursive: true, force: true })
       await inFolder(dirname(to), () => rename(temp, to))
-      return { kept: true, path: to, bytes }
+      return { kept: to, bytes }
     } finally {
       await rm(temp, { recursive: true, force: true })
     }

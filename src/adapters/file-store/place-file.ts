@@ -10,9 +10,9 @@ import { infoOf, statFile } from './file-info.js'
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
 
 /**
- * Puts a finished file in its place, durably and in one step; `from` is gone afterwards. The caller holds the lock of the
- * key. `ifNoneMatch` is exact between processes too, by link(2). `ifMatch` is a check and then a rename: the lock
- * excludes other writers of this process, and the catalog's row lock, under which objects are published, other processes.
+ * Puts a finished file in its place, durably and in one step; `from` is gone afterwards. The caller holds the lock of
+ * the key. `ifNoneMatch` is exact between processes too, by link(2). `ifMatch` is a check and then a rename: the lock
+ * excludes other writers of this process; the catalog's row lock, under which objects are published, other processes.
  * @throws {PRECONDITION_FAILED}
  */
 export async function placeFile(o: { from: string; to: string; condition: Condition | undefined }): Promise<void> {

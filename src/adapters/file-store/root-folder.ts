@@ -15,7 +15,7 @@ export type RootOptions = {
   readonly create?: boolean
 }
 
-/** The real path of a store's folder. @throws {STORE_UNREACHABLE} it is missing @throws {BAD_CONFIG} another kind of URL */
+/** The real path of a store's folder. @throws {STORE_UNREACHABLE} it is missing @throws {BAD_CONFIG} another URL */
 export async function openRoot(o: RootOptions): Promise<string> {
   const path = pathOf(o.url)
   try {

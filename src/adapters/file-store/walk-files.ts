@@ -5,8 +5,8 @@ import { orAbsent } from './file-failure.js'
 import { TEMP } from './root-folder.js'
 
 /**
- * The keys of all regular files below `root` that begin with `prefix`, in the byte order of whole keys (that of S3), one
- * folder in memory per level. Unfinished writes, links and other things are passed over.
+ * The keys of all regular files below `root` that begin with `prefix`, in the byte order of whole keys (that of S3),
+ * one folder in memory per level. Unfinished writes, links and other things are passed over.
  */
 export async function* walkFiles(root: string, prefix: string): AsyncGenerator<string> {
   const start = prefix.slice(0, prefix.lastIndexOf('/') + 1)

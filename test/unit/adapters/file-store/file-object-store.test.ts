@@ -101,7 +101,8 @@ describe('a file object store', () => {
     const { etag } = await store.put({ key: 'a', path, sha256Hex })
     await failingWith('OBJECT_CORRUPT', store.put({ key: 'a', path, sha256Hex: 'b'.repeat(64) }))
     await failingWith('PRECONDITION_FAILED', store.put({ key: 'a', path, sha256Hex, condition: { ifNoneMatch: '*' } }))
-    await failingWith('PRECONDITION_FAILED', store.put({ key: 'a', path, sha256Hex, condition: { ifMatch: `${etag}x` } }))
+    const ifMatch = `${etag}x`
+    await failingWith('PRECONDITION_FAILED', store.put({ key: 'a', path, sha256Hex, condition: { ifMatch } }))
     await failingWith('OBJECT_ABSENT', store.copy({ from: 'none', to: 'a' }))
     expect(await readdir(join(root, '.tmp'))).to.deep.equal([])
   })
