@@ -60,7 +60,7 @@ class FolderQuarantine implements Quarantine {
     let bytes = 0
     for (const { path } of files) bytes += Number((await statFile(path))?.size ?? 0n)
     const before = (await folderSize(to))?.bytes ?? 0
-    if ((await this.bytes()) - before + bytes > this.#maxBytes) return { kept: null, bytes }
+    if ((await this.bytes()) - before + bytes > this.#maxBytes) return { kept: false, path: null, bytes }
     const temp = await tempPath(this.#root)
     try {
       await mkdir(temp)
@@ -71,7 +71,7 @@ class FolderQuarantine implements Quarantine {
       await syncFolder(temp)
       await rm(to, { recursive: true, force: true })
       await inFolder(dirname(to), () => rename(temp, to))
-      return { kept: to, bytes }
+      return { kept: true, path: to, bytes }
     } finally {
       await rm(temp, { recursive: true, force: true })
     }
