@@ -30,8 +30,9 @@ runner.on('pending', (test) => {
 await new Promise((resolve) => runner.on('end', resolve))
 await stopShared()
 
-// A pending test is one that nobody would see: it counts as failed.
-const failed = counts.failed + counts.pending
+// Only the tests over real archive files may be left out, each by name above, and in CI none may: there it has failed.
+const failed = counts.failed + (process.env['CI'] ? counts.pending : 0)
+if (counts.pending > 0) console.error(`${counts.pending} not run: set REAL_ARCHIVE_DIR to a folder of archive files`)
 if (counts.passed + failed === 0) console.error('no test matched')
 console.log(`${counts.passed} passed, ${failed} failed`)
 process.exit(failed > 0 || counts.passed === 0 ? 1 : 0)
