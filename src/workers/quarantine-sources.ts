@@ -20,8 +20,8 @@ export async function quarantineSources(c: Claim, ports: Ports): Promise<string 
         path: await ports.staging.open(file, scratch),
       })),
     )
-    const { kept } = await ports.quarantine.keep({ folder: `${folderOf(c.partition)}/g${c.generation}`, files })
-    return kept
+    const { path } = await ports.quarantine.keep({ folder: `${folderOf(c.partition)}/g${c.generation}`, files })
+    return path
   } catch (thrown) {
     const { code, message } = asPipelineError(thrown)
     ports.log.warn('quarantine.not_kept', { partition: partitionKeyOf(c.partition), code, message })
