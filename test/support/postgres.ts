@@ -45,10 +45,10 @@ async function execute(server: pg.PoolConfig, statement: string): Promise<void> 
 
 export type TestServer = {
   readonly connection: pg.PoolConfig
-  stop(): Promise<void>
+  readonly stop: () => Promise<void>
   /** Ends the server as `pg_ctl stop -m immediate` does, and starts it again over the same data. */
-  crash(): Promise<void>
-  start(): Promise<void>
+  readonly crash: () => Promise<void>
+  readonly start: () => Promise<void>
 }
 
 /** A server of its own in a temporary folder, on a Unix socket. Not durable unless asked for: tests do not cut power. */

@@ -8,7 +8,7 @@ import type { State } from '../../domain/states.js'
 import { apply } from './apply.js'
 import { cancel } from './cancel.js'
 import { progress } from './progress.js'
-import { keyArrays, partitionOf, sameKey, unfinishedStates, type Db, type KeyRow } from './rows.js'
+import { keyArrays, lookedUp, partitionOf, unfinishedStates, type Db, type KeyRow } from './rows.js'
 import { newRunId, runColumns, runOf, type RunRow } from './runs.js'
 import { jsonText } from './json-column.js'
 
@@ -18,9 +18,7 @@ export function planCatalog(db: Kysely<unknown>): PlanCatalog {
     createRun: (o) => createRun(db, o),
     rowsOf: (partitions) => rowsOf(db, partitions),
     apply: (o) => apply(db, o),
-    planned: async (runId) => {
-      await sql`update runs set state = 'running' where id = ${runId} and state = 'planning'`.execute(db)
-    },
+    planned: (runId) => planned(db, runId),
     cancel: (runId) => cancel(db, runId),
     progress: (runId) => progress(db, runId),
     finishRuns: () => finishRuns(db),
@@ -44,6 +42,16 @@ async function createRun(db: Db, o: Pick<Run, 'kind' | 'request'>): Promise<Run>
   throw new PipelineError('UNEXPECTED', 'no free id for a run in ten tries')
 }
 
+/**
+ * Tells the planner of queries how long the run is: without, it takes a run of 111,558 partitions for one of 400 and
+ * counts it in 240 ms instead of 110. Where we may not, it is a warning of the server's.
+ */
+async function planned(db: Db, runId: string): Promise<void> {
+  const { rows } = await sql`
+    update runs set state = 'running' where id = ${runId} and state = 'planning' returning id`.execute(db)
+  if (rows.length > 0) await sql`analyze run_partitions (run_id)`.execute(db)
+}
+
 type Row = KeyRow & {
   readonly generation: number
   readonly state: State
@@ -55,7 +63,7 @@ async function rowsOf(db: Db, partitions: readonly Partition[]): Promise<Readonl
   const { rows } = await sql<Row>`
     select p.dataset, p.symbol, p.interval, p.month, p.generation, p.state, p.work -> 'wanted' as sources,
       coalesce(p.lease_until > now(), false) as leased
-    from unnest(${keyArrays(partitions)}) as i(dataset, symbol, interval, month) join partitions p on ${sameKey}`.execute(db)
+    from unnest(${keyArrays(partitions)}) as i(dataset, symbol, interval, month) ${lookedUp}`.execute(db)
   return new Map(rows.map((row) => {
     const { generation, state, sources, leased } = row
     return [partitionKeyOf(partitionOf(row)), { generation, state, sources, leased }]

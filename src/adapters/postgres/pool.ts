@@ -59,6 +59,8 @@ async function prepareSession(client: pg.ClientBase, schema: string): Promise<vo
     lock_timeout: LOCK_MS,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     timezone: 'UTC',
+    // A backend compiles nothing here that it would run long enough.
+    jit: 'off',
   }
   const calls = Object.entries(settings).map(([name, value]) => `set_config('${name}', '${value}', false)`)
   await client.query(`select ${calls.join(', ')}`)

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { RunProgress } from '../../domain/ports/plan-catalog.js'
 import { STAGE_OF, STATES, type State } from '../../domain/states.js'
-import { publishedStates, type Db } from './rows.js'
+import type { Db } from './rows.js'
 import { runAbsent, runColumns, runOf, type RunRow } from './runs.js'
 
 type StateRow = {
@@ -23,25 +23,26 @@ export async function progress(db: Db, runId: string): Promise<RunProgress> {
     select p.state, count(*)::int as partitions, count(*) filter (where r.already_done)::int as done_before, ${publishedSums}
     from run_partitions r join partitions p on p.id = r.partition_id
     where r.run_id = ${runId} group by p.state`.execute(db)
-  const sum = (figure: (row: StateRow) => number): number => rows.reduce((total, row) => total + figure(row), 0)
+  const sum = (figure: (row: StateRow) => number, of = rows): number => of.reduce((total, row) => total + figure(row), 0)
+  const published = rows.filter((row) => isPublished(row.state))
   return {
     run: runOf(run),
     states: countsByState(rows),
     total: sum((row) => row.partitions),
     alreadyDone: sum((row) => (STAGE_OF[row.state] === null ? row.done_before : 0)),
-    rows: sum((row) => row.rows),
-    bytesIn: sum((row) => row.bytes_in),
-    bytesOut: sum((row) => row.bytes_out),
-    flagged: sum((row) => row.flagged),
+    rows: sum((row) => row.rows, published),
+    bytesIn: sum((row) => row.bytes_in, published),
+    bytesOut: sum((row) => row.bytes_out, published),
+    flagged: sum((row) => row.flagged, published),
   }
 }
 
-/** Figures of rows `p` that are in the lake now: those of a revision that is being replaced do not count. */
+/** Sums over rows `p`; only those of published states mean anything: other rows show what is being replaced. */
 export const publishedSums = sql`
-  coalesce(sum(p.published_rows) filter (where p.state in ${publishedStates}), 0)::bigint as rows,
-  coalesce(sum(p.source_bytes) filter (where p.state in ${publishedStates}), 0)::bigint as bytes_in,
-  coalesce(sum(p.published_bytes) filter (where p.state in ${publishedStates}), 0)::bigint as bytes_out,
-  count(*) filter (where p.flagged and p.state in ${publishedStates})::int as flagged`
+  coalesce(sum(p.published_rows), 0)::bigint as rows, coalesce(sum(p.source_bytes), 0)::bigint as bytes_in,
+  coalesce(sum(p.published_bytes), 0)::bigint as bytes_out, (count(*) filter (where p.flagged))::int as flagged`
+
+export const isPublished = (state: State): boolean => state === 'verified' || state === 'provisional'
 
 /** A count for every state, 0 for those without rows. */
 export function countsByState(rows: readonly { readonly state: State; readonly partitions: number }[]): Record<State, number> {

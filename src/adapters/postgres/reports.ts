@@ -1,7 +1,7 @@
 import { sql, type RawBuilder } from 'kysely'
 import type { KeeperCatalog, PartitionFilter } from '../../domain/ports/keeper-catalog.js'
 import type { Stage, State } from '../../domain/states.js'
-import { countsByState, publishedSums } from './progress.js'
+import { countsByState, isPublished, publishedSums } from './progress.js'
 import { stageOfRow, unfinishedStates, type Db } from './rows.js'
 
 /** The condition that a row `p` passes the filter; an empty list lets nothing pass. */
@@ -36,8 +36,9 @@ export async function summary(db: Db, runId?: string): Promise<readonly Summary[
   const { rows } = await sql<SummaryRow>`
     select p.dataset, p.interval, p.state, count(*)::int as partitions, ${publishedSums} from partitions p ${ofRun}
     group by p.dataset, p.interval, p.state order by p.dataset, p.interval, p.state`.execute(db)
-  return rows.map((row) => ({
-    dataset: row.dataset, interval: row.interval, state: row.state,
-    partitions: row.partitions, rows: row.rows, bytesIn: row.bytes_in, bytesOut: row.bytes_out,
-  }))
+  return rows.map((row) => {
+    const { dataset, interval, state } = row
+    const [count, bytesIn, bytesOut] = isPublished(state) ? [row.rows, row.bytes_in, row.bytes_out] : [0, 0, 0]
+    return { dataset, interval, state, partitions: row.partitions, rows: count, bytesIn, bytesOut }
+  })
 }

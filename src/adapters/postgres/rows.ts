@@ -23,6 +23,13 @@ export const keyArrays = (partitions: readonly Partition[]): RawBuilder<unknown>
   ${partitions.map((p) => p.dataset)}::text[], ${partitions.map((p) => p.symbol)}::text[],
   ${partitions.map((p) => p.interval)}::text[], ${partitions.map((p) => p.month)}::text[]`
 
+/**
+ * Each row `p` of the partition that a row `i` names, by the index. A plain join is planned as a scan of the whole table
+ * up to some 100,000 rows: 30 ms for every 1,000 partitions in place of 5.
+ */
+export const lookedUp = sql`cross join lateral (select * from partitions where dataset = i.dataset and symbol = i.symbol
+  and "interval" = i.interval and month = i.month offset 0) p`
+
 /** The condition that rows `p` and `i` name the same partition. */
 export const sameKey = sql`p.dataset = i.dataset and p.symbol = i.symbol and p.interval = i.interval and p.month = i.month`
 
@@ -59,9 +66,9 @@ export function freed(): string {
 export type PublishedColumns = {
   readonly published_key: string | null
   readonly published_etag: string | null
-  readonly published_bytes: number | null
+  readonly published_bytes: number
   readonly published_sha256: string | null
-  readonly published_rows: number | null
+  readonly published_rows: number
   readonly published_revision: string | null
 }
 
@@ -69,15 +76,15 @@ export const publishedColumns = sql.raw(
   ['key', 'etag', 'bytes', 'sha256', 'rows', 'revision'].map((name) => `p.published_${name}`).join(', '),
 )
 
-/** The published object of a row; the columns are null together. */
+/** The published object of a row; its key is null where there is none. */
 export function publishedOf(row: PublishedColumns): Published | null {
   if (row.published_key === null) return null
   return {
     key: row.published_key,
     etag: row.published_etag ?? '',
-    bytes: row.published_bytes ?? 0,
+    bytes: row.published_bytes,
     sha256Hex: row.published_sha256 ?? '',
-    rows: row.published_rows ?? 0,
+    rows: row.published_rows,
     revision: row.published_revision ?? '',
   }
 }

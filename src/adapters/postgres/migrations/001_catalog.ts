@@ -2,7 +2,8 @@ import { sql, type Kysely, type Migration } from 'kysely'
 
 /*
  * Names of partitions sort by bytes ("C"), the same on every server. Certificates and the like lie in tables of their own:
- * counting the partitions of a run reads `partitions` from end to end, so its rows are kept short.
+ * counting the partitions of a run reads `partitions` from end to end, so its rows are kept short, and what is counted
+ * comes first: columns of fixed length before any that can be null are found without walking the row.
  */
 const TABLES = `
 create table runs (
@@ -16,43 +17,42 @@ create table runs (
 
 create table partitions (
   id bigint generated always as identity primary key,
+  published_rows bigint not null default 0,
+  published_bytes bigint not null default 0,
+  source_bytes bigint not null default 0,
+  staged_bytes bigint not null default 0 check (staged_bytes >= 0),
+  generation integer not null default 1 check (generation > 0),
+  crashes integer not null default 0 check (crashes >= 0),
+  flagged boolean not null default false,
+  state text collate "C" not null default 'planned' check (state in (
+    'planned', 'downloading', 'converting', 'uploading', 'verifying',
+    'verified', 'provisional', 'late', 'absent', 'quarantined', 'failed', 'cancelled')),
   dataset text collate "C" not null,
   symbol text collate "C" not null,
   "interval" text collate "C" not null,
   month text collate "C" not null,
-  state text not null default 'planned' check (state in (
-    'planned', 'downloading', 'converting', 'uploading', 'verifying',
-    'verified', 'provisional', 'late', 'absent', 'quarantined', 'failed', 'cancelled')),
-  generation integer not null default 1 check (generation > 0),
   kind text not null check (kind in ('backfill', 'incremental', 'retry')),
+  updated_at timestamptz not null default now(),
+  checked_at timestamptz not null default now(),
   lease_token text collate "C",
   lease_holder text,
   lease_until timestamptz,
-  crashes integer not null default 0 check (crashes >= 0),
   work jsonb not null,
-  staged_bytes bigint not null default 0 check (staged_bytes >= 0),
   published_key text,
   published_etag text,
-  published_bytes bigint,
   published_sha256 text,
-  published_rows bigint,
   published_revision text,
-  source_bytes bigint,
-  flagged boolean not null default false,
   code text,
   message text,
   facts jsonb,
   ended_stage text,
   ended_attempt integer,
-  created_at timestamptz not null default now(),
-  updated_at timestamptz not null default now(),
-  checked_at timestamptz not null default now(),
   unique (dataset, symbol, "interval", month),
   constraint lease_whole check (num_nulls(lease_token, lease_holder, lease_until) in (0, 3)),
   constraint lease_on_the_way check (
     lease_token is null or state in ('downloading', 'converting', 'uploading', 'verifying')),
-  constraint published_whole check (num_nulls(published_key, published_etag, published_bytes, published_sha256,
-    published_rows, published_revision, source_bytes) in (0, 7)),
+  constraint published_whole check (
+    num_nulls(published_key, published_etag, published_sha256, published_revision) in (0, 4)),
   constraint published_when_verified check (state not in ('verified', 'provisional') or published_key is not null)
 );
 create unique index partitions_lease on partitions (lease_token) where lease_token is not null;
