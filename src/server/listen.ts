@@ -1,7 +1,8 @@
 import { createAdaptorServer } from '@hono/node-server'
 import type { Hono } from 'hono'
-import type { Server } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { PipelineError } from '../domain/errors.js'
 import { bareHost, isLoopback } from './bind.js'
 
@@ -29,12 +30,17 @@ export async function listen(app: Hono, o: { host: string; port: number }): Prom
   // A connection that says nothing is ended too; no answer takes so long.
   server.setTimeout(60_000)
   server.maxConnections = 512
+  const underway = new Set<ServerResponse>()
+  server.on('request', (_, res: ServerResponse) => {
+    underway.add(res)
+    res.once('close', () => underway.delete(res))
+  })
   await new Promise<void>((done, failed) => {
     server.once('error', (error) => failed(addressError(error, host, o.port)))
     server.listen(o.port, host, done)
   })
   const { address, port } = server.address() as AddressInfo
-  const listening = { url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, port, close: () => close(server) }
+  const listening = { url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, port, close: () => close(server, underway) }
   if (isLoopback(host) && !isLoopback(address)) {
     await listening.close()
     throw new PipelineError('UNSAFE_BIND', `${host} is ${address} here, which other machines may reach`, {
@@ -44,13 +50,14 @@ export async function listen(app: Hono, o: { host: string; port: number }): Prom
   return listening
 }
 
-async function close(server: Server): Promise<void> {
+async function close(server: Server, underway: ReadonlySet<ServerResponse>): Promise<void> {
   if (!server.listening) return
   const closed = new Promise<void>((done) => server.close(() => done()))
-  server.closeIdleConnections()
-  const timer = setTimeout(() => server.closeAllConnections(), CLOSE_MS)
+  const answered = Promise.all([...underway].map((res) => new Promise((done) => res.once('close', done))))
+  await Promise.race([answered, sleep(CLOSE_MS, undefined, { ref: false })])
+  // Browsers keep connections in reserve on which nothing was ever asked; Node does not count these as idle.
+  server.closeAllConnections()
   await closed
-  clearTimeout(timer)
 }
 
 function addressError(error: NodeJS.ErrnoException, host: string, port: number): PipelineError {

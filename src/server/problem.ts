@@ -1,4 +1,5 @@
 import type { Context } from 'hono'
+import { PipelineError, policyOf } from '../domain/errors.js'
 
 /** Why a request is not answered; the text is fixed, so that nothing of the inside reaches it. */
 const PROBLEMS = {
@@ -7,12 +8,19 @@ const PROBLEMS = {
   BAD_ORIGIN: { status: 403, message: 'a page of another origin may not change anything here' },
   NOT_FOUND: { status: 404, message: 'there is nothing here' },
   READ_ONLY: { status: 405, message: 'this may not be done here' },
+  LENGTH_WANTED: { status: 411, message: 'a body must say its length' },
   TOO_LARGE: { status: 413, message: 'the request is too large' },
+  UNAVAILABLE: { status: 503, message: 'a service behind this is down; /readyz says which' },
   TIMED_OUT: { status: 503, message: 'no answer in time' },
   UNEXPECTED: { status: 500, message: 'something failed; the log says what' },
 } as const satisfies Record<string, { status: number; message: string }>
 
 export type Problem = keyof typeof PROBLEMS
+
+/** What an error thrown by a route is answered with. */
+export function problemOf(error: Error): Problem {
+  return error instanceof PipelineError && 'infrastructure' in policyOf(error.code) ? 'UNAVAILABLE' : 'UNEXPECTED'
+}
 
 export function problem(c: Context, code: Problem): Response {
   const { status, message } = PROBLEMS[code]

@@ -1,15 +1,12 @@
 import { Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import type { Log } from '../domain/ports/observe.js'
 import type { Metrics } from '../observability/metrics.js'
 import { authorize } from './authorize.js'
 import type { Credentials } from './bind.js'
-import { guardHost, guardOrigin } from './guard.js'
-import { problem } from './problem.js'
+import { guardBody, guardHost, guardOrigin } from './guard.js'
+import { problem, problemOf } from './problem.js'
 import type { Redact } from './redact.js'
 import { responseHeaders } from './response-headers.js'
-
-const BODY_MAX_BYTES = 64 * 1_024
 
 export type SecureAppOptions = {
   readonly host: string
@@ -30,7 +27,7 @@ export function secureApp(o: SecureAppOptions, routes: (app: Hono) => void): Hon
   app.use(guardHost(o.host))
   app.use(authorize(o.credentials))
   app.use(guardOrigin)
-  app.use(bodyLimit({ maxSize: BODY_MAX_BYTES, onError: (c) => problem(c, 'TOO_LARGE') }))
+  app.use(guardBody)
   routes(app)
   app.notFound((c) => {
     const { pathname, search } = new URL(c.req.url)
@@ -41,7 +38,7 @@ export function secureApp(o: SecureAppOptions, routes: (app: Hono) => void): Hon
   })
   app.onError((error, c) => {
     o.log.error('server.failed', { path: o.redact.text(c.req.path), why: o.redact.text(error.message) })
-    return problem(c, 'UNEXPECTED')
+    return problem(c, problemOf(error))
   })
   return app
 }

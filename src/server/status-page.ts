@@ -76,7 +76,7 @@ ${runs.map((run) => {
     const open = run.state === 'planning' || run.state === 'running'
     return html`<tr><td class="mono">${run.id}</td><td>${run.kind}</td>
 <td class="${open ? 'wait' : run.state === 'done' ? 'good' : 'soft'}">${run.state}</td>
-<td class="small">${shownRequest(run.request)}</td><td class="soft small">${shownAge(run.createdAt, now)} ago</td>
+<td class="small">${shownRequest(run.request)}</td><td class="ago">${shownAge(run.createdAt, now)} ago</td>
 <td class="n">${shownCount(done)}/${shownCount(run.total)}</td>
 <td><progress max="${Math.max(1, run.total)}" value="${done}"></progress></td>
 ${number(run.flagged, 'wait')}${number(run.states.quarantined, 'bad')}${number(run.states.failed, 'bad')}</tr>`
@@ -88,7 +88,7 @@ function workers(rows: NonNullable<Status['workers']>, now: Date): Html {
 ${rows.map((row) => html`<tr><td class="mono">${row.id}</td><td>${row.host} <span class="soft small">${row.pid}</span></td>
 <td>${row.stages.join(', ')}</td>
 <td class="mono">${row.doing.length === 0 ? html`<span class="soft">idle</span>` : row.doing.map(doing)}</td>
-<td class="soft small">${shownAge(row.startedAt, now)}</td><td class="soft small">${shownAge(row.seenAt, now)} ago</td></tr>`)}</table>`
+<td class="ago">${shownAge(row.startedAt, now)}</td><td class="ago">${shownAge(row.seenAt, now)} ago</td></tr>`)}</table>`
 }
 
 const doing = ({ stage, partition }: { stage: string; partition: string }): Html =>
@@ -106,5 +106,5 @@ ${number(row.delayed ?? 0, 'wait')}${number(row.failed ?? 0, 'bad')}</tr>`)}</ta
 function quarantine(rows: readonly QuarantineStatus[]): Html {
   return html`<table><tr><th>partition</th><th>code</th><th>why</th><th>since</th></tr>
 ${rows.map((row) => html`<tr><td class="mono">${row.partition}</td><td class="mono bad">${row.code}</td>
-<td>${row.message}</td><td class="soft small n">${shownInstant(row.since)}</td></tr>`)}</table>`
+<td>${row.message}</td><td class="ago">${shownInstant(row.since)}</td></tr>`)}</table>`
 }

@@ -20,7 +20,8 @@ th, td { padding: .3rem 1.1rem .3rem 0; border-bottom: 1px solid var(--line); ve
 tr:last-child td { border-bottom: 0 }
 .n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
 td.n.zero { color: var(--soft); opacity: .55 }
-.mono { font-family: ui-monospace, monospace; font-size: .88rem; overflow-wrap: anywhere }
+.mono { font-family: ui-monospace, monospace; font-size: .88rem }
+.ago { color: var(--soft); font-size: .85rem; white-space: nowrap }
 .soft { color: var(--soft) }
 .small { font-size: .85rem }
 .good { color: var(--good) } .bad { color: var(--bad) } .wait { color: var(--wait) }
