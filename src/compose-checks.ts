@@ -15,10 +15,8 @@ export async function describeCatalog(config: Config, services: Services): Promi
 
 /** What carries the queues, for people; opens it. @throws {QUEUE_UNREACHABLE} */
 export async function describeQueue(config: Config, services: Services): Promise<string> {
-  await (await services.queue()).ping()
-  if (config.queueUrl === null) return 'Postgres, in the catalog'
-  const { protocol, host } = new URL(config.queueUrl)
-  return `${protocol.startsWith('redis') ? 'Redis' : 'Postgres'} at ${host}`
+  const server = await (await services.backend()).describe()
+  return config.queueUrl === null ? 'Postgres, in the catalog' : server
 }
 
 /** Any answer of the archive will do; its Date header tells how wrong this clock is. @throws {ARCHIVE_UNREACHABLE} */

@@ -3,6 +3,7 @@ import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
 import type { Log } from './domain/ports/observe.js'
 import { createMetrics } from './observability/metrics.js'
+import { STAGES } from './jobs/stages.js'
 import { startServer } from './server/start-server.js'
 import { VERSION } from './version.js'
 
@@ -19,7 +20,10 @@ export async function composeServer(
   return await startServer({
     ...o,
     credentials: user !== null && password !== null ? { user, password } : null,
-    boards: async () => (await services.backend()).queues(),
+    boards: async () => {
+      const backend = await services.backend()
+      return STAGES.map((stage) => backend.queue(stage))
+    },
     keeper: {
       states: async (filter) => await (await keeper()).states(filter),
       summary: async (runId) => await (await keeper()).summary(runId),

@@ -11,6 +11,7 @@ import { openFileObjectStore } from './adapters/file-store/file-object-store.js'
 import { openFileQuarantine } from './adapters/file-store/file-quarantine.js'
 import { openFileStaging } from './adapters/file-store/file-staging.js'
 import { openCatalog } from './adapters/postgres/connect.js'
+import type { PipelineError } from './domain/errors.js'
 import type { Log } from './domain/ports/observe.js'
 import { openBackend } from './queues/backend.js'
 import { openJobQueue } from './queues/job-queue.js'
@@ -52,9 +53,9 @@ export function openServices(config: Config, log: Log) {
     return { value, close: () => value.close() }
   })
   const backend = once(async () => {
-    const url = config.queueUrl
-    const postgres = url === null ? await database() : url.startsWith('postgres') ? { connectionString: url } : null
-    const value = await openBackend(postgres === null ? { url, log } : { url: null, postgres, log })
+    const server = config.queueUrl === null ? { url: null, postgres: await database() } : { url: config.queueUrl }
+    const onError = ({ code, message }: PipelineError): void => log.warn('queue.error', { code, message })
+    const value = await openBackend({ ...server, name: 'candlelake', onError })
     return { value, close: () => value.close() }
   })
   const queue = once(async () => {

@@ -11,11 +11,13 @@ import type { Log, Observe } from './domain/ports/observe.js'
 import type { Stage } from './domain/states.js'
 import { reconcileEvery } from './workers/reconcile.js'
 import { runStage } from './workers/run-stage.js'
-import { startWorkers } from './workers/runtime.js'
+import { startWorkers, type WorkersHandle } from './workers/runtime.js'
 import type { Ports, StartedJob } from './workers/stage.js'
 
 const MS = 1_000
 const HEARTBEAT_MS = 5_000
+/** Time to finish what is in hand when nobody said how long: a person waits at the terminal, and can press Ctrl-C again. */
+const FINISH_MS = 600_000
 
 /** What stages touch, from the services of this process. */
 export async function openPorts(config: Config, services: Services, log: Log, observe: Observe): Promise<Ports> {
@@ -57,23 +59,15 @@ export async function composeWorkers(
   const { keeper, plan } = await services.catalog()
   const concurrency = { ...configured(config), ...options.concurrency }
   const stages = options.stages.map((stage) => ({ stage, concurrency: concurrency[stage] }))
-  const doing = new Set<StartedJob>()
-  const run = async (job: StartedJob, signal: AbortSignal): ReturnType<typeof runStage> => {
-    doing.add(job)
-    try {
-      return await runStage(job, ports, signal)
-    } finally {
-      doing.delete(job)
-    }
-  }
-  const lockMs = config.jobLockSeconds * MS
-  const handle = await startWorkers({ backend: await services.backend(), stages, run, log, lockMs })
+  const { workerId: name } = ports
+  const run = (job: StartedJob, signal: AbortSignal): ReturnType<typeof runStage> => runStage(job, ports, signal)
+  const backend = await services.backend()
+  const handle = startWorkers({ backend, stages, run, log, name, lockMs: config.jobLockSeconds * MS })
   const stopped = new AbortController()
-  const periodMs = config.reconcileSeconds * MS
-  const reconciling = reconcileEvery({ ...ports, keeper, plan }, periodMs, stopped.signal)
-  const beating = beat(keeper, ports, options.stages, doing, log)
+  const reconciling = reconcileEvery({ ...ports, keeper, plan }, config.reconcileSeconds * MS, stopped.signal)
+  const beating = beat(keeper, ports, options.stages, handle, log)
   let drained: Promise<void> | undefined
-  const drain = async (graceMs?: number): Promise<void> => {
+  const drain = async (graceMs = FINISH_MS): Promise<void> => {
     await handle.drain(graceMs)
     stopped.abort()
     await Promise.all([reconciling, beating.stop()])
@@ -94,10 +88,10 @@ function only(stages: readonly Stage[], of: Readonly<Record<Stage, number>>): Pa
 
 /** Says in the catalog that this worker lives and what it is doing. A beat that fails is logged; the next one may not. */
 function beat(
-  keeper: KeeperCatalog, ports: Ports, stages: readonly Stage[], doing: ReadonlySet<StartedJob>, log: Log,
+  keeper: KeeperCatalog, ports: Ports, stages: readonly Stage[], handle: Pick<WorkersHandle, 'active'>, log: Log,
 ): { stop(): Promise<void> } {
   const say = async (): Promise<void> => {
-    const now = [...doing].map((job) => ({ stage: job.stage, partition: partitionKeyOf(job.partition) }))
+    const now = handle.active().map(({ job }) => ({ stage: job.stage, partition: partitionKeyOf(job.partition) }))
     try {
       await keeper.heartbeat({ id: ports.workerId, host: hostname(), pid: process.pid, stages, doing: now })
     } catch (thrown) {

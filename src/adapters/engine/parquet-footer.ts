@@ -42,7 +42,8 @@ function figuresOf(footer: FileMetaData): FooterFigures {
 function openTimeBounds(footer: FileMetaData): { minOpenUs: bigint; maxOpenUs: bigint } {
   const bounds = footer.row_groups.map(({ columns }) => {
     const column = columns.find((c) => c.meta_data.path_in_schema.join('.') === 'open_time')
-    const { min_value: min, max_value: max } = column?.meta_data.statistics ?? {}
+    const { min_value, max_value } = column?.meta_data.statistics ?? {}
+    const [min, max] = [bytesOf(min_value), bytesOf(max_value)]
     if (min?.length !== 8 || max?.length !== 8) throw new TypeError('open_time has no statistics')
     return { min: min.readBigInt64LE(0), max: max.readBigInt64LE(0) }
   })
@@ -53,6 +54,10 @@ function openTimeBounds(footer: FileMetaData): { minOpenUs: bigint; maxOpenUs: b
     maxOpenUs: bounds.reduce((max, group) => (group.max > max ? group.max : max), first.max),
   }
 }
+
+/** The reader's Thrift gives binary values that happen to be UTF-8 as text: the same bytes, in another coat. */
+const bytesOf = (value: Buffer | string | null | undefined): Buffer | null | undefined =>
+  typeof value === 'string' ? Buffer.from(value, 'utf8') : value
 
 function typeOf({ type, converted_type: converted, precision, scale }: SchemaElement): string {
   if (converted === UTF8) return 'VARCHAR'

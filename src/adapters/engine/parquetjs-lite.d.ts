@@ -11,8 +11,8 @@ declare module 'parquetjs-lite' {
   }
 
   export type Statistics = {
-    readonly min_value: Buffer | null
-    readonly max_value: Buffer | null
+    readonly min_value: Buffer | string | null
+    readonly max_value: Buffer | string | null
     readonly null_count: Int64 | null
   }
 
