@@ -46,7 +46,7 @@ async function decide(db: Db, run: Run, decisions: Decided): Promise<ReadonlyMap
         or (f.verb = 'join' and f.state = 'cancelled')
       order by p.id for no key update of p
     ), raised as (
-      update partitions p set ${startedOver}, kind = ${run.kind}, work = locked.work
+      update partitions p set ${startedOver(null)}, kind = ${run.kind}, work = locked.work
       from locked where p.id = locked.id
       returning p.dataset, p.symbol, p.interval, p.month, p.generation, 'download' as stage
     ), joined as (

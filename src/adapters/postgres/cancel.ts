@@ -32,7 +32,7 @@ async function cancelSome(db: Db, runId: string): Promise<number> {
       order by p.id limit ${CHUNK} for no key update of p
     ), cancelled as (
       update partitions p set state = 'cancelled', generation = p.generation + 1, crashes = 0, staged_bytes = 0, code = null,
-        message = null, work = p.work - array['downloaded', 'converted', 'uploaded'], ${sql.raw(freed())}
+        message = null, work = p.work - array['downloaded', 'converted', 'uploaded'], ${freed}
       from chosen where p.id = chosen.id returning p.id
     )
     select count(*)::int as count from cancelled`.execute(db)

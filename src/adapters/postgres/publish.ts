@@ -33,7 +33,7 @@ async function record(db: Db, claimed: Claim, { state, published, certificate }:
         published_bytes = ${bytes}, published_sha256 = ${sha256Hex}, published_rows = ${rows}, published_revision = ${revision},
         source_bytes = ${sourceBytes}, flagged = ${verdictOf(certificate.findings) === 'flag'}, staged_bytes = 0, crashes = 0,
         code = null, message = null, facts = null, ended_stage = null, ended_attempt = null,
-        work = ${jsonText(settledWork(claimed.work))}::jsonb, ${sql.raw(freed())}
+        work = ${jsonText(settledWork(claimed.work))}::jsonb, ${freed}
       where ${isHeldBy(claimed)} returning p.id
     ), certified as (
       insert into certificates (partition_id, certificate) select id, ${jsonText(certificate)}::jsonb from done

@@ -33,7 +33,7 @@ export async function requeue(db: Db, rows: readonly StaleRow[]): Promise<readon
   if (rows.length === 0) return []
   const raised = await sql<KeyRow & { generation: number; stage: Stage; kind: RunKind }>`
     with seen as (${unchanged(rows)})
-    update partitions p set generation = p.generation + 1, ${sql.raw(freed())} from seen where p.id = seen.id
+    update partitions p set generation = p.generation + 1, ${freed} from seen where p.id = seen.id
     returning p.dataset, p.symbol, p.interval, p.month, p.generation, p.kind, ${stageOfRow} as stage`.execute(db)
   return raised.rows.map((row) => {
     const { stage, generation, kind } = row

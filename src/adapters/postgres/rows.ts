@@ -1,4 +1,5 @@
 import { sql, type Kysely, type RawBuilder, type Transaction } from 'kysely'
+import type { ErrorCode } from '../../domain/errors.js'
 import type { Partition } from '../../domain/partition.js'
 import type { Claim } from '../../domain/ports/stage-catalog.js'
 import type { Source, WantedSource } from '../../domain/source.js'
@@ -53,15 +54,15 @@ export const isHeldBy = (claimed: Claim): RawBuilder<boolean> =>
 
 export const leaseIsFree = sql<boolean>`(p.lease_until is null or p.lease_until <= now())`
 
-/** Columns of a row that is started over: nothing of the earlier try is left, what was published is. */
-export const startedOver = sql`
-  generation = p.generation + 1, state = 'planned', staged_bytes = 0, crashes = 0, code = null, message = null, facts = null,
-  ended_stage = null, ended_attempt = null, ${sql.raw(freed())}`
-
 /** Columns of a row whose lease is given up now. */
-export function freed(): string {
-  return 'lease_token = null, lease_holder = null, lease_until = null, updated_at = now(), checked_at = now()'
-}
+export const freed = sql.raw(
+  'lease_token = null, lease_holder = null, lease_until = null, updated_at = now(), checked_at = now()',
+)
+
+/** Columns of a row that is started over: nothing of the earlier try is left, what was published is. */
+export const startedOver = (reason: ErrorCode | null): RawBuilder<unknown> => sql`
+  generation = p.generation + 1, state = 'planned', staged_bytes = 0, crashes = 0, code = ${reason}, message = null,
+  facts = null, ended_stage = null, ended_attempt = null, ${freed}`
 
 export type PublishedColumns = {
   readonly published_key: string | null

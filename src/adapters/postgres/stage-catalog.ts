@@ -17,17 +17,17 @@ export function stageCatalog(db: Kysely<unknown>, o: { maxCrashes: number }): St
     publish: (claimed, effect) => publish(db, claimed, effect),
     end: (claimed, ended) => end(db, claimed, ended),
     release: (claimed, why) => touched(db, sql`
-      update partitions p set crashes = 0, code = ${why.code}, message = ${plainText(why.message)}, ${sql.raw(freed())}
+      update partitions p set crashes = 0, code = ${why.code}, message = ${plainText(why.message)}, ${freed}
       where ${isHeldBy(claimed)} returning p.id`),
     restart: (claimed, reason) => raised(db, sql`
-      update partitions p set ${startedOver}, code = ${reason},
+      update partitions p set ${startedOver(reason)},
         work = ${jsonText({ wanted: claimed.work.wanted, bounds: claimed.work.bounds })}::jsonb
       where ${isHeldBy(claimed)} returning p.generation`),
     reopen: (request) => reopen(db, request),
     giveUp: (request) => touched(db, sql`
       update partitions p set state = 'failed', staged_bytes = 0, crashes = 0, code = ${request.code}, facts = null,
         message = ${plainText(request.message)}, work = p.work - array['downloaded', 'converted', 'uploaded'],
-        ended_stage = ${request.stage}, ended_attempt = 0, ${sql.raw(freed())}
+        ended_stage = ${request.stage}, ended_attempt = 0, ${freed}
       where ${isPartition(request.partition)} and p.generation = ${request.generation}
         and p.state in ${stateList(STATES_OF[request.stage])} returning p.id`),
     stagedBytes: () => stagedBytes(db),
@@ -62,7 +62,7 @@ function commit(db: Db, claimed: Claim, advance: Advance): Promise<boolean> {
   const work: Work = { ...claimed.work, ...part }
   return touched(db, sql`
     update partitions p set state = ${NEXT_STATE[stage]}, work = p.work || ${jsonText(part)}::jsonb, crashes = 0,
-      staged_bytes = ${stagedBytesOf(work)}, code = null, message = null, ${sql.raw(freed())}
+      staged_bytes = ${stagedBytesOf(work)}, code = null, message = null, ${freed}
     where ${isHeldBy(claimed)} and p.state in ${stateList(STATES_OF[stage])} returning p.id`)
 }
 
@@ -81,7 +81,7 @@ function end(db: Db, claimed: Claim, ended: Ended): Promise<boolean> {
     with ended as (
       update partitions p set state = ${state}, code = ${code}, message = ${message}, facts = ${facts}::jsonb, crashes = 0,
         ended_stage = ${claimed.stage}, ended_attempt = ${attempt}, staged_bytes = 0,
-        work = ${jsonText(settledWork(claimed.work))}::jsonb, ${sql.raw(freed())}
+        work = ${jsonText(settledWork(claimed.work))}::jsonb, ${freed}
       where ${isHeldBy(claimed)} returning p.id
     ), quarantined as (${quarantined})
     select id from ended`)
@@ -89,7 +89,7 @@ function end(db: Db, claimed: Claim, ended: Ended): Promise<boolean> {
 
 const reopen = (db: Db, o: { partition: Partition; generation: number }): Promise<{ readonly generation: number } | null> =>
   raised(db, sql`
-    update partitions p set ${startedOver} where ${isPartition(o.partition)} and p.generation = ${o.generation}
+    update partitions p set ${startedOver(null)} where ${isPartition(o.partition)} and p.generation = ${o.generation}
       and p.state in ('failed', 'quarantined') and ${leaseIsFree} returning p.generation`)
 
 async function stagedBytes(db: Db): Promise<number> {
