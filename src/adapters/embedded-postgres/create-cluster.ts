@@ -67,7 +67,7 @@ async function initdb(o: Tools, dataDir: string, args: readonly string[]): Promi
 
 async function runStatements(o: Tools, dataDir: string, statements: readonly string[]): Promise<void> {
   const file = join(o.program.dir, 'bin', 'postgres')
-  // exit_on_error: it would carry on and end well; log_min_error_statement: a failing one would be shown, password and all.
+  // Without exit_on_error it carries on and ends well; log_min_error_statement would show a failing one, password too.
   const args = ['--single', '-c', 'exit_on_error=on', '-c', 'log_min_error_statement=panic', '-D', dataDir, 'postgres']
   const stdin = statements.map((s) => `${s};\n`).join('')
   const { code, output } = await runProgram({ file, args, cwd: dataDir, user: o.user, stdin, timeoutMs: 120_000 })

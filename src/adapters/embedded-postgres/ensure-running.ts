@@ -15,13 +15,14 @@ import { sweepUnfinished } from './unfinished.js'
 
 export type Running = { readonly pid: number; readonly connection: Connection; readonly adopted: boolean }
 type Log = (line: string) => void
+type Adopting = { readonly place: Place; readonly others: Holders; readonly log: Log }
 
 /**
  * A server that answers, adopted or started, its data made first when there are none. Call it under the home's lock.
  * `others` are the holders besides the caller.
  * @throws {EMBEDDED_MAJOR} when the data are of another major version; nothing is touched
  */
-export async function ensureRunning(o: { place: Place; others: Holders; log: Log }): Promise<Running> {
+export async function ensureRunning(o: Adopting): Promise<Running> {
   const { place, log } = o
   const program = await serverProgram(place)
   const dataMajor = await majorOf(place.dataDir)
@@ -64,8 +65,8 @@ async function start(tools: Tools, log: Log): Promise<Running> {
 }
 
 /** The server that runs there already; null when none does any more. */
-async function adopt(o: { place: Place; others: Holders; log: Log }): Promise<Running | null> {
-  const { place, others, log } = o
+async function adopt(o: Adopting): Promise<Running | null> {
+  const { place, log } = o
   const running = await postmasterOf(place.dataDir)
   if (running === null) return null
   const password = await passwordOf(place)
@@ -76,12 +77,13 @@ async function adopt(o: { place: Place; others: Holders; log: Log }): Promise<Ru
     log(`using the embedded database that runs already, process ${running.pid}`)
     return { pid: running.pid, connection, adopted: true }
   }
-  if (answer.is !== 'gone') await stopUseless(place, running, answer, others, log)
+  if (answer.is !== 'gone') await stopUseless(o, running, answer)
   return null
 }
 
 /** Its socket was deleted (cleaners of /tmp do that) or its password lost: only a new start helps. */
-async function stopUseless(place: Place, running: Postmaster, answer: Answer, others: Holders, log: Log): Promise<void> {
+async function stopUseless(o: Adopting, running: Postmaster, answer: Answer): Promise<void> {
+  const { place, others, log } = o
   if (answer.is === 'starting') {
     const text = `the embedded PostgreSQL, process ${running.pid}, is still starting or stopping after 60 s`
     throw embeddedFailure(text, { at: place.dataDir, do: 'it may be recovering: run the command again' })
@@ -118,7 +120,8 @@ function otherMajor(place: Place, dataMajor: number, programMajor: number): Pipe
     programMajor,
     do: [
       'with the candlelake version that made them, keep a command running and dump: ' +
-        `PGPASSWORD="$(cat '${place.passwordFile}')" pg_dump -h '${place.socketDir}' -U candlelake -f candlelake.sql candlelake`,
+        `PGPASSWORD="$(cat '${place.passwordFile}')" ` +
+        `pg_dump -h '${place.socketDir}' -U candlelake candlelake > dump.sql`,
       `end it and move ${place.dataDir} away`,
       'with this version, keep a command running and restore: the same with psql instead of pg_dump',
     ].map((step, i) => `${i + 1}. ${step}`).join('\n'),

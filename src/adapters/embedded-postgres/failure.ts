@@ -2,9 +2,14 @@ import { PipelineError } from '../../domain/errors.js'
 
 const NO_SPACE = /No space left on device|Disk quota exceeded|ENOSPC|EDQUOT/
 
-export type FailureDetails = { readonly at: string; readonly output?: string; readonly do?: string; readonly cause?: unknown }
+export type FailureDetails = {
+  readonly at: string
+  readonly output?: string
+  readonly do?: string
+  readonly cause?: unknown
+}
 
-/** `DISK_FULL` when the output or the cause says so, else `EMBEDDED_FAILED`; the fact `log` holds the last lines of output. */
+/** `DISK_FULL` when the output or the cause says so, else `EMBEDDED_FAILED`; the fact `log` holds the output's end. */
 export function embeddedFailure(what: string, o: FailureDetails): PipelineError {
   const log = lastLines(o.output ?? '', 12)
   const reason = log === '' ? reasonOf(o.cause) : `: ${lastTelling(log)}`

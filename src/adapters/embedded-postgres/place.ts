@@ -75,7 +75,8 @@ export async function placeIn(dirs: HomeDirs): Promise<Place> {
 export async function locationOf(home: string): Promise<{ id: string; home: string } | null> {
   try {
     const read = JSON.parse(await readFile(join(home, 'postgres', 'location.json'), 'utf8')) as Partial<Location>
-    return typeof read.home === 'string' && /^[0-9a-f]{12}$/.test(read.id ?? '') ? { id: read.id ?? '', home: read.home } : null
+    const { id = '', home: path } = read
+    return typeof path === 'string' && /^[0-9a-f]{12}$/.test(id) ? { id, home: path } : null
   } catch {
     return null
   }
@@ -95,7 +96,8 @@ async function idAfterMove(known: { id: string; home: string }, home: string): P
 
 function socketDirOf(baseDir: string, id: string): string {
   // Commas and quotes mean something in unix_socket_directories.
-  const fits = (dir: string): boolean => Buffer.byteLength(dir + SOCKET_NAME) <= SOCKET_PATH_MAX && /^[\w./-]+$/.test(dir)
+  const isShort = (dir: string): boolean => Buffer.byteLength(dir + SOCKET_NAME) <= SOCKET_PATH_MAX
+  const fits = (dir: string): boolean => isShort(dir) && /^[\w./-]+$/.test(dir)
   const apart = `candlelake-${process.geteuid?.() ?? 0}-${id}`
   // Not /run/user/<uid>: it goes away when the person logs out, and the server stays.
   const choices = [join(baseDir, 'socket'), join(tmpdir(), apart)]

@@ -41,7 +41,8 @@ export async function waitUntilReady(o: {
 
 async function askOnce(connection: Connection): Promise<Answer> {
   // Every option that pg would otherwise take from PG* variables is given.
-  const client = new pg.Client({ ...connection, ssl: false, options: '', connectionTimeoutMillis: 3_000, query_timeout: 3_000 })
+  const fixed = { ssl: false, options: '', connectionTimeoutMillis: 3_000, query_timeout: 3_000 }
+  const client = new pg.Client({ ...connection, ...fixed })
   client.on('error', () => undefined)
   try {
     await client.connect()

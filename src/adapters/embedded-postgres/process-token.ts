@@ -25,7 +25,7 @@ export function newProcessToken(): ProcessToken {
   return `${process.pid}-${ownStart}-${hostHash()}-${randomBytes(6).toString('hex')}`
 }
 
-/** Whether the process that made the token still runs; `elsewhere` when another host made it and nobody here can tell. */
+/** Whether the process that made the token still runs; `elsewhere` when it is another host's: nobody here can tell. */
 export function livenessOf(token: ProcessToken): Liveness {
   const [, pid, start, host] = TOKEN.exec(token) ?? []
   if (pid === undefined || start === undefined) return 'dead'

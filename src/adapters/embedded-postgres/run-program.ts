@@ -50,6 +50,6 @@ export function runProgram(o: {
 
 function whyNot(cause: NodeJS.ErrnoException): string {
   // The kernel answers ENOENT too when the file is there and its loader is not: musl (Alpine) has no glibc loader.
-  if (cause.code === 'ENOENT') return 'the bundled PostgreSQL needs glibc; elsewhere set DATABASE_URL to a server of your own'
-  return 'set DATABASE_URL to a server of your own if this machine cannot run the bundled one'
+  const needs = cause.code === 'ENOENT' ? 'the bundled PostgreSQL needs glibc: ' : ''
+  return `${needs}set DATABASE_URL to a server of your own if this machine cannot run it`
 }

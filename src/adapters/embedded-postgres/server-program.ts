@@ -1,4 +1,6 @@
-import { chmod, constants, copyFile, lstat, mkdir, open, readdir, readlink, rename, rm, symlink } from 'node:fs/promises'
+import {
+  chmod, constants, copyFile, lstat, mkdir, open, readdir, readlink, rename, rm, symlink,
+} from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
 import { SYSTEM_DIR, type Place } from './place.js'
 import { platformPackage, type PlatformPackage } from './platform-package.js'
@@ -11,7 +13,7 @@ export type ServerProgram = { readonly dir: string; readonly version: string; re
 /**
  * The server's program, ready to run. Used where npm put it when that is complete; copied once a version
  * - as root, to a place that the server's user can read (the project may lie under a 0700 /root);
- * - after `npm install --ignore-scripts`, which leaves out the links between libraries: node_modules is not ours to mend.
+ * - after `npm install --ignore-scripts`, which leaves out the libraries' links: node_modules is not ours to mend.
  */
 export async function serverProgram(place: Place): Promise<ServerProgram> {
   const pack = await platformPackage()

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { PipelineError } from '../../domain/errors.js'
-import { runProgram, type ServerUser } from './run-program.js'
+import { runProgram, type ProgramRun, type ServerUser } from './run-program.js'
 
 export const isRoot = (): boolean => process.geteuid?.() === 0
 
@@ -17,9 +17,10 @@ export async function serverUserFor(dataDir: string): Promise<ServerUser> {
   if (!isRoot()) return null
   const owner = await stat(dataDir).then((s) => ({ uid: s.uid, gid: s.gid }), () => null)
   if (owner !== null && owner.uid !== 0) return owner
-  const user = (await lookUp('postgres')) ?? (await lookUp('candlelake')) ?? (await create()) ?? (await lookUp('nobody'))
+  const ofOurs = async (): Promise<ServerUser> => (await lookUp('candlelake')) ?? (await create())
+  const user = (await lookUp('postgres')) ?? (await ofOurs()) ?? (await lookUp('nobody'))
   if (user !== null) return user
-  throw new PipelineError('EMBEDDED_FAILED', 'PostgreSQL refuses to run as root and there is no other user to run it as', {
+  throw new PipelineError('EMBEDDED_FAILED', 'PostgreSQL refuses to run as root, and there is no other user', {
     at: '/etc/passwd',
     do: 'create a system user named candlelake, run as an ordinary user, or set DATABASE_URL',
   })
@@ -45,13 +46,16 @@ async function lookUp(name: string): Promise<{ uid: number; gid: number } | null
 }
 
 async function idOf(which: '-u' | '-g', name: string): Promise<number | null> {
-  const { code, output } = await runProgram({ file: 'id', args: [which, name], cwd: '/', user: null, timeoutMs: 10_000 })
+  const { code, output } = await runAsRoot('id', [which, name])
   return code === 0 ? Number(output.trim()) : null
 }
 
 async function create(): Promise<{ uid: number; gid: number } | null> {
-  const args = ['--system', '--user-group', '--no-create-home', '--home-dir', '/nonexistent', '--shell', '/usr/sbin/nologin']
+  const nowhere = ['--no-create-home', '--home-dir', '/nonexistent', '--shell', '/usr/sbin/nologin']
   // Without useradd, or when another process was faster, the look-up decides.
-  await runProgram({ file: 'useradd', args: [...args, 'candlelake'], cwd: '/', user: null, timeoutMs: 10_000 }).catch(() => null)
+  await runAsRoot('useradd', ['--system', '--user-group', ...nowhere, 'candlelake']).catch(() => null)
   return lookUp('candlelake')
 }
+
+const runAsRoot = (file: string, args: readonly string[]): Promise<ProgramRun> =>
+  runProgram({ file, args, cwd: '/', user: null, timeoutMs: 10_000 })

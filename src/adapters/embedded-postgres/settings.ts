@@ -11,7 +11,7 @@ export const SUPERUSER = 'cluster_owner'
 
 /**
  * The server's settings as command line arguments, so that they belong to the program's version, not to the data.
- * fsync, full_page_writes, synchronous_commit and autovacuum keep their defaults: on. The catalog is the state of record.
+ * fsync, full_page_writes, synchronous_commit and autovacuum keep their default, on: the catalog is the truth.
  */
 export function serverArguments(place: Place): string[] {
   const settings = {

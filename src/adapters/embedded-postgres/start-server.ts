@@ -37,7 +37,7 @@ export async function startServer(o: Tools): Promise<Started> {
   throw embeddedFailure(whyNotReady(answer), {
     at: place.dataDir,
     output: await readServerLog(place.dataDir, logStart),
-    do: answer.is === 'gone' ? `read ${join(place.dataDir, 'server.log')}` : 'it may still be recovering: run the command again',
+    do: answer.is === 'gone' ? `read ${join(place.dataDir, 'server.log')}` : 'it may be recovering: run it again',
   })
 }
 
@@ -69,14 +69,14 @@ async function spawnServer(o: Tools): Promise<{ pid: number; isAlive: () => bool
 }
 
 /**
- * A killed server leaves processes, its pid file and its socket's lock. PostgreSQL minds these files only if their pid is
- * in use, and then refuses to start, whoever uses it by now; nobody serves this directory, so they say nothing.
+ * A killed server leaves processes, its pid file and its socket's lock. PostgreSQL minds these files if their pid is in
+ * use, and then refuses to start, whoever uses it by now; nobody serves this directory, so they say nothing.
  */
 async function clearAfterCrash(place: Place): Promise<void> {
   await endLeftBehind(place.dataDir)
   const left = await postmasterFileOf(place.dataDir)
   if (left !== null && isRunning(left.pid)) await rm(join(place.dataDir, 'postmaster.pid'), { force: true })
-  for (const name of [`.s.PGSQL.${PORT}.lock`, `.s.PGSQL.${PORT}`]) await rm(join(place.socketDir, name), { force: true })
+  for (const ending of ['.lock', '']) await rm(join(place.socketDir, `.s.PGSQL.${PORT}${ending}`), { force: true })
 }
 
 async function makeSocketDir(place: Place, user: ServerUser): Promise<void> {

@@ -6,8 +6,8 @@ import { postmasterOf, stopPostmaster } from './postmaster.js'
 
 /**
  * As root the databases lie outside the homes and outlive them. Removes those whose home lay in the temporary folder
- * and is gone (a killed demo or test: nothing can ever lead to them again); of one that an earlier home of the same path
- * left, it tells only, because a person's data are not ours to delete. Call it when a database is about to be made.
+ * and is gone (a killed demo or test: nothing can ever lead to them again). Of one that an earlier home of the same
+ * path left, it tells only, because a person's data are not ours to delete. Call it before a database is made.
  */
 export async function sweepAbandoned(place: Place, log: (line: string) => void): Promise<void> {
   const all = dirname(place.baseDir)

@@ -39,7 +39,7 @@ describe('embedded postgres: after a crash', () => {
     expect(await other.ask('stop')).to.equal('absent')
   })
 
-  it('SIGKILL of the server, with a query at work: the next process starts it again and finds what was committed', async () => {
+  it('SIGKILL of the server, with a query at work: the next process starts it again and nothing is lost', async () => {
     const home = freshHome()
     const first = startHolder({ home })
     const { dataDir, connection } = await first.ask<Acquired>('acquire')

@@ -39,7 +39,7 @@ describe('embedded postgres: wherever the home lies, whoever runs it', () => {
   })
 
   for (const links of [true, false]) {
-    it(`an ordinary user has everything in the home, installed ${links ? 'with' : 'without'} install scripts`, async () => {
+    it(`an ordinary user has all of it in the home, installed ${links ? 'with' : 'without'} scripts`, async () => {
       const folder = temporaryFolder()
       const root = copyProject(join(folder.dir, 'clone'), { links })
       chmodSync(folder.dir, 0o755)

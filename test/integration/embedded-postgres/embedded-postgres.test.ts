@@ -17,7 +17,8 @@ describe('embedded postgres: one server for all processes of a home', () => {
     console.log(`      first start: ${Date.now() - began} ms, the start of Node included`)
     expect(got.adopted).to.equal(false)
     expect(await holder.ask('query')).to.deep.equal({
-      database: 'candlelake', role: 'candlelake', owner: 'candlelake', zone: 'UTC', encoding: 'UTF8', listens: '', fsync: 'on',
+      database: 'candlelake', role: 'candlelake', owner: 'candlelake',
+      zone: 'UTC', encoding: 'UTF8', listens: '', fsync: 'on',
     })
     expect(statSync(got.connection.host).mode & 0o777).to.equal(0o700)
     expect(statSync(join(home, 'postgres', 'password')).mode & 0o777).to.equal(0o600)

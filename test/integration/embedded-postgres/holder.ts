@@ -8,9 +8,9 @@ export type Acquired = {
   readonly adopted: boolean
   readonly dataDir: string
   readonly lines: readonly string[]
-  readonly connection: { readonly host: string; readonly port: number; readonly user: string; readonly password: string }
+  readonly connection: Readonly<{ host: string; port: number; user: string; password: string }>
 }
-export type Failed = { readonly code: string; readonly message: string; readonly facts: Readonly<Record<string, string | number>> }
+export type Failed = Readonly<{ code: string; message: string; facts: Readonly<Record<string, string | number>> }>
 export type Options = {
   readonly home: string
   /** Where the compiled project lies; by default this one. */
@@ -58,7 +58,7 @@ export function startHolder(o: Options): Holder {
     pid: child.pid ?? 0,
     async ask<T>(command: string): Promise<T> {
       const { ok, error } = await say(command)
-      if (error !== undefined) throw new Error(`${command}: ${error.code} ${error.message} ${JSON.stringify(error.facts)}`)
+      if (error !== undefined) throw new Error(`${command}: ${JSON.stringify(error)}`)
       return ok as T
     },
     async askForFailure(command) {

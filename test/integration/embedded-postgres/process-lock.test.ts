@@ -30,7 +30,7 @@ describe('process lock', () => {
     return (await Promise.all(ended)).reduce<number>((a, b) => a + b, 0)
   }
 
-  /** Entries of another process between an entry and its leaving; an entry that was never left ends with its process. */
+  /** Leavings that do not follow on the same process's entry; who never left was killed inside. */
   function overlaps(): { entries: number; neverLeft: number; overlapping: string[] } {
     const lines = readFileSync(join(dir, 'log'), 'utf8').trim().split('\n')
     const entries = lines.filter((line) => line.startsWith('enter')).length
@@ -55,7 +55,8 @@ describe('process lock', () => {
   })
 
   it('is free again after work that throws', async () => {
-    const failed = await withProcessLock({ dir: lock(), waitMs: 0 }, () => Promise.reject(new Error('no'))).catch(String)
+    const work = (): Promise<never> => Promise.reject(new Error('no'))
+    const failed = await withProcessLock({ dir: lock(), waitMs: 0 }, work).catch(String)
     expect(failed).to.equal('Error: no')
     expect(await withProcessLock({ dir: lock(), waitMs: 0 }, () => Promise.resolve('free'))).to.equal('free')
   })
@@ -74,11 +75,12 @@ describe('process lock', () => {
     expect(livenessOf(foreign)).to.equal('elsewhere')
     mkdirSync(lock())
     writeFileSync(join(lock(), foreign), '')
-    const refused = await withProcessLock({ dir: lock(), waitMs: 50 }, () => Promise.resolve('taken')).catch((e: unknown) => e)
+    const take = (): Promise<string> => withProcessLock({ dir: lock(), waitMs: 50 }, () => Promise.resolve('taken'))
+    const refused = await take().catch((e: unknown) => e)
     expect(refused).to.be.instanceOf(PipelineError)
     const sixMinutesAgo = Date.now() / 1000 - 360
     utimesSync(join(lock(), foreign), sixMinutesAgo, sixMinutesAgo)
-    expect(await withProcessLock({ dir: lock(), waitMs: 50 }, () => Promise.resolve('taken'))).to.equal('taken')
+    expect(await take()).to.equal('taken')
   })
 
   it('a token names this process, not a later one of the same pid', () => {

