@@ -1,0 +1,264 @@
+import { expect } from 'chai'
+import { PipelineError } from '../../src/domain/errors.js'
+import { NEXT, STAGES } from '../../src/jobs/stages.js'
+import { Bench, DONE, idOf, jobOf, jobsOf, lines, QUICK, until, type QueuePlace } from './queue.harness.js'
+
+/** What the queues promise, whichever server they are on. */
+export function queueContract(name: string, make: () => Promise<QueuePlace>): void {
+  describe(`${name}: queues`, () => {
+    let place: QueuePlace
+    let bench: Bench
+    beforeEach(async () => {
+      place = await make()
+      bench = await Bench.open(place.options)
+    })
+    afterEach(async () => {
+      await bench.close()
+      await place.clean()
+    })
+
+    describe('enqueueing', () => {
+      it('adds each job under the id of its contract, in its stage', async () => {
+        await bench.queue.enqueue([jobOf(0), jobOf(1), jobOf(0, { stage: 'verify' })])
+        const counts = await bench.queue.counts()
+        expect(counts.download).to.deep.equal({ waiting: 2, active: 0, delayed: 0, completed: 0, failed: 0 })
+        expect(counts.verify.waiting).to.equal(1)
+        const job = await bench.backend.queue('download').getJob('download__spot-klines__COIN0USDT__1h__2017-01__g1')
+        expect(job?.data).to.deep.equal({ v: 1, p: 'spot-klines/COIN0USDT/1h/2017-01', g: 1, k: 'b' })
+      })
+
+      it('runs a job once that was enqueued twice', async () => {
+        await bench.queue.enqueue([jobOf(0), jobOf(0)])
+        await bench.queue.enqueue([jobOf(0)])
+        expect((await bench.queue.counts()).download.waiting).to.equal(1)
+        const { started } = bench.script([])
+        await bench.counted('completed', 1)
+        expect(started).to.have.length(1)
+      })
+
+      it('takes symbols of any script', async () => {
+        const job = { ...jobOf(0), partition: { ...jobOf(0).partition, symbol: '币安人生USDT' } }
+        await bench.queue.enqueue([job])
+        expect(await bench.queue.alive([job])).to.deep.equal([job])
+        const { started } = bench.script([])
+        await bench.counted('completed', 1)
+        expect(started[0]?.partition.symbol).to.equal('币安人生USDT')
+      })
+
+      it('runs a new generation beside kept jobs of the old one, completed and failed', async () => {
+        const error = new PipelineError('CORRUPT', 'rows conflict')
+        const { started } = bench.script([DONE, { kind: 'fail', error }])
+        await bench.queue.enqueue([jobOf(0), jobOf(1)])
+        await bench.counted('failed', 1)
+        await bench.queue.enqueue([jobOf(0, { generation: 2 }), jobOf(1, { generation: 2 })])
+        await bench.counted('completed', 3)
+        expect(started.map((job) => job.generation)).to.deep.equal([1, 1, 2, 2])
+        expect((await bench.queue.counts()).download.failed).to.equal(1)
+      })
+
+      it('runs a job again that is kept as completed or failed under the very same id, from its first attempt', async () => {
+        const error = new PipelineError('CORRUPT', 'rows conflict')
+        const { started } = bench.script([DONE, { kind: 'fail', error }])
+        await bench.queue.enqueue([jobOf(0), jobOf(1)])
+        await bench.counted('failed', 1)
+        await bench.counted('completed', 1)
+        await bench.queue.enqueue([jobOf(0), jobOf(1)])
+        await bench.counted('completed', 2)
+        expect(started).to.have.length(4)
+        expect(started.map((job) => job.attempt)).to.deep.equal([0, 0, 0, 0])
+        expect((await bench.queue.counts()).download.failed).to.equal(0)
+      })
+
+      it('leaves a job alone that runs, waits or is delayed', async () => {
+        let end = (): void => undefined
+        const held = new Promise<void>((resolve) => (end = resolve))
+        let starts = 0
+        const handle = bench.work(async () => {
+          if (++starts === 1) return { kind: 'delay', ms: 60_000, code: 'DISK_FULL' }
+          await held
+          return DONE
+        })
+        await bench.queue.enqueue([jobOf(0), jobOf(1), jobOf(2)])
+        await until('one is delayed and one runs', () => starts === 2 && handle.active().length === 1)
+        for (let again = 0; again < 3; again++) await bench.queue.enqueue([jobOf(0), jobOf(1), jobOf(2)])
+        const { download } = await bench.queue.counts()
+        expect(download).to.deep.equal({ waiting: 1, active: 1, delayed: 1, completed: 0, failed: 0 })
+        end()
+        await bench.counted('completed', 2)
+        expect(starts).to.equal(3)
+      })
+
+      it('says which jobs wait, are delayed or run, and leaves out the finished and the unknown', async () => {
+        let end = (): void => undefined
+        const held = new Promise<void>((resolve) => (end = resolve))
+        const error = new PipelineError('CORRUPT', 'rows conflict')
+        const answers = [DONE, { kind: 'fail', error } as const, { kind: 'delay', ms: 60_000, code: 'DISK_FULL' } as const]
+        const handle = bench.work(async () => {
+          const next = answers.shift()
+          if (next) return next
+          await held
+          return DONE
+        })
+        const [completed, failed, delayed, active, waiting, unknown] = jobsOf(6)
+        if (!completed || !failed || !delayed || !active || !waiting || !unknown) throw new Error('six jobs')
+        await bench.queue.enqueue([completed, failed, delayed, active, waiting])
+        await until('the fourth runs', () => handle.active().length === 1 && answers.length === 0)
+        await bench.queue.enqueue([jobOf(9, { kind: 'incremental' })])
+        const asked = [completed, failed, delayed, active, waiting, unknown, jobOf(9)]
+        expect((await bench.queue.alive(asked)).map(idOf)).to.deep.equal([delayed, active, waiting, jobOf(9)].map(idOf))
+        end()
+      })
+
+      it('looks up more jobs than one call carries', async () => {
+        await bench.queue.enqueue(jobsOf(2_500))
+        expect((await bench.queue.counts()).download.waiting).to.equal(2_500)
+        expect(await bench.queue.alive(jobsOf(2_600))).to.have.length(2_500)
+      })
+    })
+
+    describe('what becomes of a job', () => {
+      it('delays spend no attempt, however many', async () => {
+        const delay = { kind: 'delay', ms: 20, code: 'DISK_FULL' } as const
+        const { started } = bench.script([delay, delay, delay, delay, delay])
+        await bench.queue.enqueue([jobOf(0)])
+        await bench.counted('completed', 1)
+        expect(started.map((job) => job.attempt)).to.deep.equal([0, 0, 0, 0, 0, 0])
+      })
+
+      it('retries up to the attempts of the policy, tells which is the last, and keeps the failed job with its reason', async () => {
+        const retry = { kind: 'retry', error: new PipelineError('SOURCE_TRUNCATED', 'file ends early', { at: 'x.zip' }) } as const
+        const { started } = bench.script([retry, retry, retry])
+        await bench.queue.enqueue([jobOf(0)])
+        await bench.counted('failed', 1)
+        expect(started.map((job) => [job.attempt, job.lastAttempt])).to.deep.equal([[0, false], [1, false], [2, true]])
+        const [failed] = await bench.backend.queue('download').getFailed()
+        expect(failed?.failedReason).to.equal('SOURCE_TRUNCATED: file ends early (x.zip)')
+      })
+
+      it('waits between attempts as the policy says, or as long as the other side asked', async () => {
+        const starts: number[] = []
+        const asked = new PipelineError('ARCHIVE_BUSY', 'slow down', { retryAfterMs: 600 })
+        bench.work((job) => {
+          starts.push(Date.now())
+          if (job.attempt === 2) return Promise.resolve(DONE)
+          const error = job.attempt === 0 ? new PipelineError('SOURCE_TRUNCATED', 'file ends early') : asked
+          return Promise.resolve({ kind: 'retry', error })
+        }, { stages: [{ stage: 'download', policy: { ...QUICK, backoffBaseMs: 400, backoffCapMs: 400 } }] })
+        await bench.queue.enqueue([jobOf(0)])
+        await bench.counted('completed', 1)
+        const [first = 0, second = 0, third = 0] = starts
+        expect(second - first).to.be.within(195, 10_000)
+        expect(third - second).to.be.within(595, 10_000)
+      })
+
+      it('runs a failed job again when a person retries it from the dashboard, with its failed attempts counted', async () => {
+        const { started } = bench.script([{ kind: 'fail', error: new PipelineError('CORRUPT', 'rows conflict') }])
+        await bench.queue.enqueue([jobOf(0)])
+        await bench.counted('failed', 1)
+        const [failed] = await bench.backend.queue('download').getFailed()
+        await failed?.retry('failed')
+        await bench.counted('completed', 1)
+        expect(started.map((job) => job.attempt)).to.deep.equal([0, 1])
+      })
+
+      it('ends a job at once that its stage fails', async () => {
+        const { started } = bench.script([{ kind: 'fail', error: new PipelineError('CORRUPT', 'rows conflict') }])
+        await bench.queue.enqueue([jobOf(0)])
+        await bench.counted('failed', 1)
+        expect(started).to.have.length(1)
+      })
+
+      it('fails a job whose payload is of no known form without running it', async () => {
+        const { started } = bench.script([])
+        await bench.backend.queue('download').add('odd', { v: 2 } as never, { jobId: 'odd-one' })
+        await bench.counted('failed', 1)
+        expect(started).to.deep.equal([])
+        const [failed] = await bench.backend.queue('download').getFailed()
+        expect(failed?.failedReason).to.match(/^BAD_JOB: /)
+      })
+
+      it('delays a job without an attempt when the runner throws for infrastructure, and retries it for the rest', async () => {
+        const attempts: number[] = []
+        bench.work((job) => {
+          attempts.push(job.attempt)
+          if (attempts.length === 1) return Promise.reject(new PipelineError('DISK_FULL', 'no space', { retryAfterMs: 10 }))
+          if (attempts.length === 2) return Promise.reject(new TypeError('a bug'))
+          return Promise.resolve(DONE)
+        })
+        await bench.queue.enqueue([jobOf(0)])
+        await bench.counted('completed', 1)
+        expect(attempts).to.deep.equal([0, 0, 1])
+      })
+    })
+
+    describe('signals', () => {
+      it('fires a job\'s signal when it is cancelled, and leaves its end to the runner', async () => {
+        const handle = bench.work((_, signal) => new Promise((resolve) => {
+          signal.addEventListener('abort', () => resolve({ kind: 'done', outcome: 'skipped' }))
+        }))
+        await bench.queue.enqueue([jobOf(0), jobOf(1)])
+        await until('the first runs', () => handle.active().length === 1)
+        expect(handle.cancel((job) => job.partition.month === '2017-02')).to.equal(0)
+        expect(handle.cancel((job) => job.partition.month === '2017-01')).to.equal(1)
+        await bench.counted('completed', 1)
+      })
+
+      it('fires a job\'s signal when its lock is somebody else\'s, and does not touch the job', async () => {
+        const told: unknown[] = []
+        const { log, events } = lines()
+        const handle = bench.work((_, signal) => new Promise((resolve) => {
+          signal.addEventListener('abort', () => {
+            told.push(signal.reason)
+            resolve(DONE)
+          })
+        }), { lockMs: 800, log })
+        await bench.queue.enqueue([jobOf(0)])
+        await until('the job runs', () => handle.active().length === 1)
+        await place.stealLock(jobOf(0))
+        await until('the signal fired', () => told.length === 1)
+        await until('nothing runs here', () => handle.active().length === 0)
+        expect(told[0]).to.have.property('message', 'the lock on this job was lost: another worker may have it')
+        expect(events).to.include('job.lock_lost')
+        const { download } = await bench.queue.counts()
+        expect(download).to.include({ active: 1, completed: 0, failed: 0 })
+      })
+    })
+
+    describe('order', () => {
+      it('takes an incremental job through all stages while 10,000 of a backfill wait in each', async function () {
+        this.timeout(120_000)
+        const waiting = 10_000
+        const [first, ...others] = STAGES
+        await bench.queue.enqueue(jobsOf(waiting, { stage: first }))
+        for (const stage of others) await bench.queue.enqueue(jobsOf(waiting, { stage }))
+        const urgent = jobOf(96 * 500, { kind: 'incremental' })
+        await bench.queue.enqueue([urgent])
+        const order: string[] = []
+        let finished = false
+        bench.work(async (job) => {
+          if (finished) return DONE
+          order.push(`${job.stage} ${job.kind}`)
+          const next = NEXT[job.stage]
+          if (job.kind === 'incremental' && next) await bench.queue.enqueue([{ ...job, stage: next }])
+          finished = job.kind === 'incremental' && next === null
+          return DONE
+        }, { stages: STAGES.map((stage) => ({ stage, concurrency: 1 })) })
+        await until('the incremental job is through', () => finished, 60_000)
+        const urgentAt = STAGES.map((stage) => order.filter((o) => o.startsWith(`${stage} `)).indexOf(`${stage} incremental`))
+        expect(order[0]).to.be.a('string')
+        // The stages after the first work on the backfill until the job arrives; it waits for one of theirs at most.
+        expect(urgentAt[0]).to.equal(0)
+        expect(order.filter((o) => o === 'verify incremental')).to.have.length(1)
+        const counts = await bench.queue.counts()
+        for (const stage of STAGES) expect(counts[stage].waiting).to.be.greaterThan(waiting - 2_000)
+      })
+
+      it('takes retries before the backfill, and within a kind the first that came', async () => {
+        await bench.queue.enqueue([jobOf(0), jobOf(1), jobOf(2, { kind: 'retry' }), jobOf(3, { kind: 'incremental' }), jobOf(4)])
+        const { started } = bench.script([])
+        await bench.counted('completed', 5)
+        expect(started.map((job) => job.partition.month)).to.deep.equal(['2017-04', '2017-03', '2017-01', '2017-02', '2017-05'])
+      })
+    })
+  })
+}
