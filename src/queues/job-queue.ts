@@ -3,7 +3,7 @@ import type { JobQueue, QueueCounts } from '../domain/ports/job-queue.js'
 import type { Job } from '../domain/ports/plan-catalog.js'
 import { encodeStageJob, jobIdOf } from '../jobs/stage-job.js'
 import { STAGES, type Stage } from '../jobs/stages.js'
-import type { QueueBackend } from './backend.js'
+import type { QueueBackend } from './queue-backend.js'
 import { PRIORITY } from './policy.js'
 import { within } from './queue-error.js'
 

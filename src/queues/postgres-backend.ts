@@ -1,7 +1,7 @@
 import { PostgresConnection, PostgresQueueBackend, Queue, quoteSchemaName, type BackendFactory, type IQueueBackend, type PgPool } from 'bullmq'
 import pg from 'pg'
 import { STAGES, type Stage } from '../jobs/stages.js'
-import type { BackendOptions, QueueBackend, StageQueue, StoredJob } from './backend.js'
+import type { BackendOptions, QueueBackend, StageQueue, StoredJob } from './queue-backend.js'
 import { migrateQueues } from './postgres-migrate.js'
 import { queueError, within } from './queue-error.js'
 import { StageWorker, type Server, type StageWorkerOptions } from './stage-worker.js'
@@ -55,6 +55,7 @@ class PostgresBackend implements QueueBackend {
   readonly #schema: string
   readonly #queues: ReadonlyMap<Stage, StageQueue>
   readonly #timeoutMs: number
+  #closing: Promise<void> | null = null
 
   constructor(o: BackendOptions, at: string, pool: pg.Pool, schema: string) {
     this.at = at
@@ -100,14 +101,18 @@ class PostgresBackend implements QueueBackend {
     await within(this.#timeoutMs, this.at, () => this.#pool.query('select 1'))
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close())
+  }
+
+  async #close(): Promise<void> {
     for (const queue of this.#queues.values()) await queue.close().catch(() => undefined)
     await endPool(this.#pool, this.at)
   }
 
   #newQueue(stage: Stage): StageQueue {
     const server = this.#server()
-    const queue: StageQueue = new Queue(stage, { ...server.options, ...QUEUE_OPTIONS }, server.factory)
+    const queue = new Queue(stage, { ...server.options, ...QUEUE_OPTIONS }, server.factory) as unknown as StageQueue
     queue.on('error', (error) => this.#o.onError?.(queueError(error, this.at)))
     return queue
   }

@@ -1,7 +1,7 @@
 import { createRedisBackend, Queue, type BackendFactory, type IQueueBackend } from 'bullmq'
 import { Redis } from 'ioredis'
 import { STAGES, type Stage } from '../jobs/stages.js'
-import type { BackendOptions, QueueBackend, StageQueue, StoredJob } from './backend.js'
+import type { BackendOptions, QueueBackend, StageQueue, StoredJob } from './queue-backend.js'
 import { encodeStored, QUEUE_OPTIONS } from './stored-job.js'
 import { queueError, within } from './queue-error.js'
 import { StageWorker, type Server, type StageWorkerOptions } from './stage-worker.js'
@@ -74,6 +74,7 @@ class RedisBackend implements QueueBackend {
   readonly #calls: Redis
   readonly #queues: ReadonlyMap<Stage, StageQueue>
   readonly #timeoutMs: number
+  #closing: Promise<void> | null = null
   readonly #prefix: string
   #workers: Redis | null = null
 
@@ -125,7 +126,11 @@ class RedisBackend implements QueueBackend {
     await within(this.#timeoutMs, this.at, () => this.#calls.ping())
   }
 
-  async close(): Promise<void> {
+  close(): Promise<void> {
+    return (this.#closing ??= this.#close())
+  }
+
+  async #close(): Promise<void> {
     for (const queue of this.#queues.values()) await queue.close().catch(() => undefined)
     for (const client of [this.#workers, this.#calls]) {
       if (client?.status === 'ready') await within(1_000, this.at, () => client.quit()).catch(() => undefined)
@@ -145,7 +150,7 @@ class RedisBackend implements QueueBackend {
 
   #newQueue(stage: Stage): StageQueue {
     const server = this.#server(this.#calls)
-    const queue: StageQueue = new Queue(stage, { ...server.options, ...QUEUE_OPTIONS }, server.factory)
+    const queue = new Queue(stage, { ...server.options, ...QUEUE_OPTIONS }, server.factory) as unknown as StageQueue
     queue.on('error', (error) => this.#o.onError?.(queueError(error, this.at)))
     return queue
   }

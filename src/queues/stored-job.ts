@@ -1,5 +1,5 @@
 import type { JobJson } from 'bullmq'
-import type { StoredJob } from './backend.js'
+import type { StoredJob } from './queue-backend.js'
 
 /** BullMQ keeps a stream of events for listeners; nobody here listens, so it is kept short. Metadata is ours to leave. */
 export const QUEUE_OPTIONS = { streams: { events: { maxLen: 1_000 } } } as const
