@@ -15,6 +15,7 @@ describe('a file object store of several processes', function () {
   let root: string
   let store: FileObjectStore
   const children: ChildProcess[] = []
+  let files = 0
 
   beforeEach(async () => {
     home = await tempFolder()
@@ -28,7 +29,7 @@ describe('a file object store of several processes', function () {
 
   /** A process that has read its file and waits for `go` to put it. */
   const putter = async (key: string, content: Buffer) => {
-    const path = join(home.path, `local-${children.length}`)
+    const path = join(home.path, `local-${files++}`)
     await writeFile(path, content)
     const child = spawn(process.execPath, [PROGRAM, root, key, path], { stdio: ['pipe', 'pipe', 'inherit'] })
     children.push(child)
