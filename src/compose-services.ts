@@ -44,7 +44,8 @@ export function openServices(config: Config, log: Log) {
   const database = once(async (): Promise<{ value: PoolConfig; close?: () => Promise<unknown> }> => {
     if (config.databaseUrl !== null) return { value: { connectionString: config.databaseUrl } }
     const server = await acquireEmbeddedPostgres({ home: config.candlelakeHome, log: (line) => log.debug('postgres', { line }) })
-    return { value: server.connection, close: () => server.release() }
+    // `ssl` is said outright, or a PGSSLMODE meant for another server would be obeyed on the socket.
+    return { value: { ...server.connection, ssl: false }, close: () => server.release() }
   })
   const catalog = once(async () => {
     const connection = await database()

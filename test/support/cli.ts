@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { removeEmbeddedPostgres } from '../../src/adapters/embedded-postgres/embedded-postgres.js'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 const BIN = join(ROOT, 'bin/candlelake.js')
@@ -21,6 +22,7 @@ export async function temporaryHome(env: Readonly<Record<string, string>> = {}):
     dir,
     env: { CANDLELAKE_HOME: dir, ...env },
     remove: async () => {
+      await removeEmbeddedPostgres({ home: dir })
       await rm(dir, { recursive: true, force: true })
     },
   }

@@ -19,7 +19,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   cli: ['domain', 'jobs', 'queues', 'observability', 'workers', 'server', 'archive-server', 'config', 'compose'],
   config: ['domain'],
   compose: ['domain', 'jobs', 'queues', 'workers', 'workers/runtime', 'adapters', 'archive-server', 'observability',
-    'server', 'config', 'cli'],
+    'server', 'config', 'cli', 'version'],
+  version: [],
   index: ['domain', 'jobs', 'queues', 'compose', 'config'],
 }
 
