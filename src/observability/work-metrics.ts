@@ -55,7 +55,7 @@ function metricsOf(registry: Registry) {
     name: string, help: string, labelNames: readonly L[], buckets: number[],
   ): Histogram<L> => new Histogram({ name: `candlelake_${name}`, help, labelNames, buckets, registers })
   return {
-    jobs: counter('jobs_total', 'Executions of jobs that ended, by outcome and error code.', ['stage', 'outcome', 'code']),
+    jobs: counter('jobs_total', 'Executions of jobs that ended.', ['stage', 'outcome', 'code']),
     durations: histogram('job_duration_seconds', 'Time that executions took.', ['stage', 'dataset'], DURATION_BUCKETS),
     waits: histogram('job_wait_seconds', 'Time from enqueueing to execution.', ['stage'], WAIT_BUCKETS),
     received: counter('bytes_received_total', 'Bytes that a stage took in.', ['stage']),

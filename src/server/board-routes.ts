@@ -1,7 +1,6 @@
-import type { Queue } from 'bullmq'
 import type { Hono, MiddlewareHandler } from 'hono'
 import type { Log } from '../domain/ports/observe.js'
-import { board, BOARD_PATH } from './board.js'
+import { board, BOARD_PATH, type BoardQueue } from './board.js'
 import { problem } from './problem.js'
 import type { Redact } from './redact.js'
 
@@ -9,7 +8,7 @@ import type { Redact } from './redact.js'
 const LIMIT_MS = 15_000
 
 type BoardRoutesOptions = {
-  readonly boards: readonly Queue[] | (() => Promise<readonly Queue[]>)
+  readonly boards: readonly BoardQueue[] | (() => Promise<readonly BoardQueue[]>)
   readonly allowRetries: boolean
   readonly redact: Redact
   readonly log: Log

@@ -5,7 +5,9 @@ import { serveStatic } from '@hono/node-server/serve-static'
 import type { Queue } from 'bullmq'
 import { Hono, type MiddlewareHandler } from 'hono'
 import { resolve } from 'node:path'
+import { partitionKeyOf } from '../domain/partition.js'
 import type { Log } from '../domain/ports/observe.js'
+import { decodeStageJob } from '../jobs/stage-job.js'
 import { problem } from './problem.js'
 import type { Redact } from './redact.js'
 
@@ -17,8 +19,11 @@ const RETRY_ROUTES: readonly string[] = [
   '/api/queues/:queueName/retry/:queueStatus',
 ]
 
+/** A BullMQ queue of either backend. `Queue` alone, as the board's types have it, means one on Redis. */
+export type BoardQueue = Pick<Queue, 'name' | 'qualifiedName' | 'getJobState'>
+
 type BoardOptions = {
-  readonly queues: readonly Queue[]
+  readonly queues: readonly BoardQueue[]
   /** Whether failed jobs may be retried: only where a password keeps others out. */
   readonly allowRetries: boolean
   readonly redact: Redact
@@ -31,7 +36,11 @@ export function board(o: BoardOptions): Hono {
   adapter.setBasePath(BOARD_PATH)
   const mode = { readOnlyMode: !o.allowRetries, allowRetries: o.allowRetries, allowCompletedRetries: false }
   createBullBoard({
-    queues: o.queues.map((queue) => new BullMQAdapter(queue, mode)),
+    queues: o.queues.map((queue) => {
+      const shown = new BullMQAdapter(queue as Queue, mode)
+      shown.setFormatter('data', shownPayload)
+      return shown
+    }),
     serverAdapter: adapter,
     options: {
       uiConfig: {
@@ -59,6 +68,16 @@ export function board(o: BoardOptions): Hono {
     return problem(c, 'UNEXPECTED')
   })
   return app
+}
+
+/** A stage's payload in words; what is none is shown as it is, for a person to judge. */
+function shownPayload(data: unknown): unknown {
+  try {
+    const { partition, ...job } = decodeStageJob(data)
+    return { partition: partitionKeyOf(partition), ...job }
+  } catch {
+    return data
+  }
 }
 
 const REFUSED = { allow: false, status: 405, errorKey: 'ERRORS.QUEUE_READ_ONLY' } as const

@@ -9,7 +9,7 @@ const LIMIT_MS = 2_000
 /** Anybody may ask, so what is behind is asked once a second at most. */
 const KEEP_MS = 1_000
 
-/** `/livez`: the event loop turns. `/readyz`: every check answered within 2 s, else 503 with the codes of those that did not. */
+/** `/livez`: the event loop turns. `/readyz`: every check answered within 2 s, else 503 with each one's code. */
 export function health(o: { checks: Checks; log: Log; limitMs?: number }): Hono {
   const readings = Object.entries(o.checks).map(([name, check]) => {
     const read = async (): Promise<null> => {

@@ -16,7 +16,11 @@ export type Listening = {
 
 const CLOSE_MS = 5_000
 
-/** @throws {BAD_CONFIG} the address cannot be had @throws {UNSAFE_BIND} `localhost` is another machine's address here */
+/**
+ * Serves an application over HTTP; the server's time limits hold for every request.
+ * @throws {BAD_CONFIG} the address cannot be had
+ * @throws {UNSAFE_BIND} `localhost` is an address here that other machines may reach
+ */
 export async function listen(app: Hono, o: { host: string; port: number }): Promise<Listening> {
   const host = bareHost(o.host)
   const server = createAdaptorServer({
@@ -40,7 +44,8 @@ export async function listen(app: Hono, o: { host: string; port: number }): Prom
     server.listen(o.port, host, done)
   })
   const { address, port } = server.address() as AddressInfo
-  const listening = { url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, port, close: () => close(server, underway) }
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
+  const listening = { url, port, close: () => close(server, underway) }
   if (isLoopback(host) && !isLoopback(address)) {
     await listening.close()
     throw new PipelineError('UNSAFE_BIND', `${host} is ${address} here, which other machines may reach`, {

@@ -5,7 +5,10 @@ const PATTERNS: readonly (readonly [RegExp, string])[] = [
   [/\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@]+@/gi, `$1${HIDDEN}@`],
   [/\b(bearer|basic) +[a-z0-9+/_.=-]{8,}/gi, `$1 ${HIDDEN}`],
   [/\b(x-amz-(?:signature|credential|security-token)=)[^\s&"']+/gi, `$1${HIDDEN}`],
-  [/\b((?:[a-z0-9_-]*(?:password|passwd|secret|token|api[_-]?key))["']?\s*[=:]\s*)(?:"[^"]*"|'[^']*'|[^\s,;&"']+)/gi, `$1${HIDDEN}`],
+  [
+    /\b([a-z0-9_-]*(?:password|passwd|secret|token|api[_-]?key)["']?\s*[=:]\s*)(?:"[^"]*"|'[^']*'|[^\s,;&"']+)/gi,
+    `$1${HIDDEN}`,
+  ],
   [/\bA(?:KIA|SIA)[A-Z0-9]{16}\b/g, HIDDEN],
 ]
 

@@ -1,4 +1,3 @@
-import type { Queue } from 'bullmq'
 import type { Hono } from 'hono'
 import type { JobQueue } from '../domain/ports/job-queue.js'
 import type { KeeperCatalog } from '../domain/ports/keeper-catalog.js'
@@ -8,8 +7,10 @@ import { toJson } from '../domain/json.js'
 import type { Metrics } from '../observability/metrics.js'
 import { assertSafeBind, type Credentials } from './bind.js'
 import { boardRoutes } from './board-routes.js'
+import type { BoardQueue } from './board.js'
 import { health, type Checks } from './health.js'
 import { listen, type Listening } from './listen.js'
+import { metricsRoute } from './metrics-route.js'
 import { redactor } from './redact.js'
 import { secureApp } from './secure-app.js'
 import { statusPage } from './status-page.js'
@@ -23,8 +24,8 @@ export type ServerOptions = {
   readonly port: number
   /** Asked for on everything but `/livez` and `/readyz`; with them, failed jobs may be retried on the board. */
   readonly credentials: Credentials | null
-  /** The queues that the board shows, in order; a function is called when the board is first opened. They stay the caller's. */
-  readonly boards: readonly Queue[] | (() => Promise<readonly Queue[]>)
+  /** The board's queues, in order; a function is called when the board is first opened. They stay the caller's. */
+  readonly boards: readonly BoardQueue[] | (() => Promise<readonly BoardQueue[]>)
   readonly keeper: Pick<KeeperCatalog, 'states' | 'summary' | 'workers' | 'quarantine'>
   readonly plan: Pick<PlanCatalog, 'runs' | 'progress'>
   readonly queue: Pick<JobQueue, 'counts' | 'ping'>
@@ -52,7 +53,7 @@ export async function startServer(o: ServerOptions): Promise<Listening> {
   try {
     const app = secureApp({ ...o, redact }, (routes) => {
       statusRoutes(routes, o, redact)
-      routes.get('/metrics', async (c) => c.text(await o.metrics.scrape(), 200, { 'content-type': o.metrics.registry.contentType }))
+      metricsRoute(routes, o.metrics)
       routes.route('/', health({ checks: checksOf(o), log: o.log, ...limitOf(o) }))
       boardRoutes(routes, { boards: o.boards, allowRetries: o.credentials !== null, redact, log: o.log })
     })

@@ -26,8 +26,8 @@ export function statusPage(status: Status): Html {
 <main>
 ${problems(status)}
 ${section('Lake', status.datasets, 'Nothing is planned yet.', datasets)}
-${section('Runs', status.runs, 'No run yet. Start one: candlelake backfill --help', (runs) => runsTable(runs, status.at))}
-${section('Workers', status.workers, 'No worker is running. Start one: candlelake worker', (rows) => workers(rows, status.at))}
+${section('Runs', status.runs, 'No run yet. See: candlelake backfill --help', (rows) => runs(rows, status.at))}
+${section('Workers', status.workers, 'None. Start one: candlelake worker', (rows) => workers(rows, status.at))}
 ${section('Queues', status.queues && STAGES.map((stage) => ({ stage, ...status.queues?.[stage] })), '', queues)}
 ${section('Quarantine', status.quarantine, 'Nothing is quarantined.', quarantine)}
 </main>
@@ -43,7 +43,9 @@ ${problems.map(({ part, code }) => html`<p>${part}: <span class="mono">${code}</
 }
 
 /** A card; a part that could not be read has been reported above and has none. */
-function section<T>(title: string, rows: readonly T[] | null, none: string, table: (rows: readonly T[]) => Html): Html | '' {
+function section<T>(
+  title: string, rows: readonly T[] | null, none: string, table: (rows: readonly T[]) => Html,
+): Html | '' {
   if (rows === null) return ''
   return html`<section><h2>${title}</h2>
 ${rows.length === 0 ? html`<p class="soft">${none}</p>` : table(rows)}</section>`
@@ -67,11 +69,11 @@ ${ends.map((state) => number(row.states[state], TONES[state]))}${number(row.rows
 <td class="n">${shownBytes(row.bytesIn)}</td><td class="n">${shownBytes(row.bytesOut)}</td></tr>`)}</table>`
 }
 
-function runsTable(runs: readonly RunStatus[], now: Date): Html {
+function runs(rows: readonly RunStatus[], now: Date): Html {
   const heads = ['run', 'kind', 'state', 'asked for', 'begun']
   return html`<table><tr>${heads.map((name) => html`<th>${name}</th>`)}<th class="n">done</th><th></th>
 <th class="n">flagged</th><th class="n">quarantined</th><th class="n">failed</th></tr>
-${runs.map((run) => {
+${rows.map((run) => {
     const done = FINISHED.reduce((sum, state) => sum + run.states[state], 0)
     const open = run.state === 'planning' || run.state === 'running'
     return html`<tr><td class="mono">${run.id}</td><td>${run.kind}</td>
@@ -85,10 +87,12 @@ ${number(run.flagged, 'wait')}${number(run.states.quarantined, 'bad')}${number(r
 
 function workers(rows: NonNullable<Status['workers']>, now: Date): Html {
   return html`<table><tr><th>worker</th><th>host</th><th>stages</th><th>doing</th><th>up</th><th>seen</th></tr>
-${rows.map((row) => html`<tr><td class="mono">${row.id}</td><td>${row.host} <span class="soft small">${row.pid}</span></td>
+${rows.map((row) => html`<tr><td class="mono">${row.id}</td>
+<td>${row.host} <span class="soft small">${row.pid}</span></td>
 <td>${row.stages.join(', ')}</td>
 <td class="mono">${row.doing.length === 0 ? html`<span class="soft">idle</span>` : row.doing.map(doing)}</td>
-<td class="ago">${shownAge(row.startedAt, now)}</td><td class="ago">${shownAge(row.seenAt, now)} ago</td></tr>`)}</table>`
+<td class="ago">${shownAge(row.startedAt, now)}</td>
+<td class="ago">${shownAge(row.seenAt, now)} ago</td></tr>`)}</table>`
 }
 
 const doing = ({ stage, partition }: { stage: string; partition: string }): Html =>

@@ -52,7 +52,12 @@ const RUNS_SHOWN = 10
 const QUARANTINE_SHOWN = 20
 
 /** Makes a reading of the whole status; each part has 3 s, and is kept for 2 s. Never rejects. */
-export function statusReader(o: { sources: StatusSources; version: string; redact: Redact; limitMs?: number }): () => Promise<Status> {
+export function statusReader(o: {
+  sources: StatusSources
+  version: string
+  redact: Redact
+  limitMs?: number
+}): () => Promise<Status> {
   const { keeper, plan, queue } = o.sources
   const kept = <T>(read: () => Promise<T>) => keptReading({ read, limitMs: o.limitMs ?? LIMIT_MS, keepMs: KEEP_MS })
   const parts = {
@@ -67,7 +72,8 @@ export function statusReader(o: { sources: StatusSources; version: string; redac
       parts.datasets(), parts.runs(), parts.workers(), parts.queues(), parts.quarantine(),
     ])
     const all = { datasets, runs, workers, queues, quarantine }
-    const problems = Object.entries(all).flatMap(([part, reading]) => (reading.ok ? [] : [{ part, code: reading.code }]))
+    const problems = Object.entries(all)
+      .flatMap(([part, reading]) => (reading.ok ? [] : [{ part, code: reading.code }]))
     const shown = o.redact.value({
       datasets: datasets.ok ? datasets.value : null,
       runs: runs.ok ? runs.value : null,

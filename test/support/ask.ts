@@ -9,12 +9,14 @@ export function ask(
   const { hostname, port } = new URL(url)
   const host = hostname.replace(/^\[(.*)\]$/, '$1')
   return new Promise((resolve, reject) => {
-    const asking = request({ host, port, path, method: o.method ?? 'GET', headers: o.headers, agent: false }, (answer) => {
+    const { method = 'GET', headers } = o
+    const asking = request({ host, port, path, method, headers, agent: false }, (answer) => {
       const parts: Buffer[] = []
       answer.on('data', (part: Buffer) => parts.push(part))
       answer.on('error', reject)
       answer.on('end', () => {
-        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text: Buffer.concat(parts).toString('utf8') })
+        const text = Buffer.concat(parts).toString('utf8')
+        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text })
       })
     })
     asking.on('error', reject)

@@ -55,10 +55,11 @@ export function serverParts(some: Partial<ServerOptions> = {}): ServerOptions {
     metrics: createMetrics({ version: '0.1.0', backend: 'postgres', limits: { limitMs: 500, keepMs: 0 } }),
     keeper: {
       states: (filter) => Promise.resolve(filter?.datasets?.includes('spot-klines') ? states : statesOf({})),
-      summary: () => Promise.resolve(Object.entries(states).filter(([, count]) => count > 0).map(([state, partitions]) => ({
-        dataset: 'spot-klines', interval: '1h', state: state as State, partitions, rows: state === 'verified' ? 5_400_000 : 0,
-        bytesIn: state === 'verified' ? 330_301_440 : 0, bytesOut: state === 'verified' ? 289_406_976 : 0,
-      }))),
+      summary: () => Promise.resolve((Object.entries(states) as [State, number][]).map(([state, partitions]) => {
+        const stored = state === 'verified' ? progress : { rows: 0, bytesIn: 0, bytesOut: 0 }
+        const { rows, bytesIn, bytesOut } = stored
+        return { dataset: 'spot-klines', interval: '1h', state, partitions, rows, bytesIn, bytesOut }
+      })),
       workers: () => Promise.resolve([worker]),
       // eslint-disable-next-line @typescript-eslint/require-await -- it has nothing to wait for
       quarantine: async function* () {
@@ -66,7 +67,9 @@ export function serverParts(some: Partial<ServerOptions> = {}): ServerOptions {
       },
     },
     plan: { runs: () => Promise.resolve([run]), progress: () => Promise.resolve(progress) },
-    queue: { counts: () => Promise.resolve(countsOf({ waiting: 20, active: 2, failed: 1 })), ping: () => Promise.resolve() },
+    queue: {
+      counts: () => Promise.resolve(countsOf({ waiting: 20, active: 2, failed: 1 })), ping: () => Promise.resolve(),
+    },
     ...some,
   }
 }

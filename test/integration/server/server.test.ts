@@ -3,13 +3,16 @@ import { createServer, type Server } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import { PipelineError, type ErrorCode } from '../../../src/domain/errors.js'
 import type { Listening } from '../../../src/server/listen.js'
+import { startMetricsServer } from '../../../src/server/start-metrics-server.js'
 import { startServer, type ServerOptions } from '../../../src/server/start-server.js'
 import { ask, basic } from '../../support/ask.js'
 import { keptLog, serverParts, statesOf } from '../../support/server-parts.js'
 
 const PASSWORD = 'correct horse battery'
 const credentials = { user: 'operator', password: PASSWORD }
-const ROUTES = ['/', '/style.css', '/api/status', '/metrics', '/livez', '/readyz', '/board', '/board/api/queues', '/nothing']
+const ROUTES = [
+  '/', '/style.css', '/api/status', '/metrics', '/livez', '/readyz', '/board', '/board/api/queues', '/nothing',
+]
 
 const open: Listening[] = []
 async function start(some: Partial<ServerOptions> = {}): Promise<Listening> {
@@ -28,9 +31,8 @@ describe('server: pages', () => {
     const { url } = await start()
     const { status, text } = await ask(url, '/')
     expect(status).to.equal(200)
-    for (const part of ['5,400,000', '7f3k2', '270/356', 'lake-1', 'spot-klines/ETHUSDT/1h/2021-04', 'CORRUPT', 'href="/board"']) {
-      expect(text).to.include(part)
-    }
+    const parts = ['5,400,000', '7f3k2', '270/356', 'lake-1', 'spot-klines/ETHUSDT/1h/2021-04', 'CORRUPT', '"/board"']
+    for (const part of parts) expect(text).to.include(part)
     expect(text).to.include('&lt;b&gt;&amp;&quot;').and.not.include('<b>')
     expect(text).to.not.match(/<script|https?:\/\/|\son\w+=/)
   })
@@ -54,10 +56,10 @@ describe('server: pages', () => {
       keeper: { ...parts.keeper, summary: () => Promise.reject(new PipelineError('CATALOG_UNREACHABLE', 'refused')) },
       queue: { ...parts.queue, counts: () => new Promise(() => undefined) },
     })
-    const status = JSON.parse((await ask(url, '/api/status')).text) as { datasets: null; problems: unknown; workers: unknown[] }
-    expect(status.datasets).to.equal(null)
-    expect(status.workers).to.have.lengthOf(1)
-    expect(status.problems).to.deep.equal([
+    const status = JSON.parse((await ask(url, '/api/status')).text) as Record<string, unknown>
+    expect(status['datasets']).to.equal(null)
+    expect(status['workers']).to.have.lengthOf(1)
+    expect(status['problems']).to.deep.equal([
       { part: 'datasets', code: 'CATALOG_UNREACHABLE' }, { part: 'queues', code: 'TIMED_OUT' },
     ])
     const page = await ask(url, '/')
@@ -101,20 +103,22 @@ describe('server: health', () => {
 
   it('is alive but not ready when they do not, names which, and is ready again after', async () => {
     let down = true
+    const refused = new PipelineError('CATALOG_UNREACHABLE', 'postgres://u:canary@db')
     const log = keptLog()
     const parts = serverParts()
     const { url } = await start({
       log,
       plan: {
         ...parts.plan,
-        runs: (o) => (down ? Promise.reject(new PipelineError('CATALOG_UNREACHABLE', 'postgres://u:canary@db')) : parts.plan.runs(o)),
+        runs: (o) => (down ? Promise.reject(refused) : parts.plan.runs(o)),
       },
       queue: { ...parts.queue, ping: () => (down ? new Promise(() => undefined) : Promise.resolve()) },
       checks: { disk: () => Promise.resolve() },
     })
     const { status, text } = await ask(url, '/readyz')
     expect(status).to.equal(503)
-    expect(JSON.parse(text)).to.have.deep.property('checks', { catalog: 'CATALOG_UNREACHABLE', queue: 'TIMED_OUT', disk: 'ok' })
+    const checks = { catalog: 'CATALOG_UNREACHABLE', queue: 'TIMED_OUT', disk: 'ok' }
+    expect(JSON.parse(text)).to.have.deep.property('checks', checks)
     expect(text).to.not.include('canary')
     expect((await ask(url, '/livez')).status).to.equal(200)
     expect(log.lines.map((line) => line.event)).to.deep.equal(['server.listening', 'server.readiness'])
@@ -159,7 +163,10 @@ describe('server: who is answered', () => {
 
   it('on loopback it answers for no foreign name', async () => {
     const { url, port } = await start()
-    for (const host of ['evil.example', `evil.example:${port}`, '127.0.0.1.evil.example', 'localhost.evil.example', '10.0.0.1', '@', '127.0.0.1@evil.example']) {
+    for (const host of [
+      'evil.example', `evil.example:${port}`, '127.0.0.1.evil.example', 'localhost.evil.example', '10.0.0.1', '@',
+      '127.0.0.1@evil.example',
+    ]) {
       expect([host, (await ask(url, '/', { headers: { host } })).status]).to.be.deep.oneOf([[host, 421], [host, 400]])
     }
     for (const host of [`localhost:${port}`, '127.0.0.1', `[::1]:${port}`]) {
@@ -172,15 +179,17 @@ describe('server: who is answered', () => {
     const put = (headers: Record<string, string>) =>
       ask(url, '/board/api/queues/pause', { method: 'PUT', headers: { ...basic('operator', PASSWORD), ...headers } })
     for (const headers of [
-      { origin: 'http://evil.example' }, { origin: 'null' }, { 'sec-fetch-site': 'cross-site' }, { 'sec-fetch-site': 'same-site' },
-      { 'sec-fetch-site': 'none' }, { origin: url.replace('127.0.0.1', 'localhost') },
+      { origin: 'http://evil.example' }, { origin: 'null' }, { 'sec-fetch-site': 'cross-site' },
+      { 'sec-fetch-site': 'same-site' }, { 'sec-fetch-site': 'none' },
+      { origin: url.replace('127.0.0.1', 'localhost') },
     ]) expect((await put(headers)).status, JSON.stringify(headers)).to.equal(403)
     expect((await put({ origin: url, 'sec-fetch-site': 'same-origin' })).status).to.equal(405)
   })
 
   it('takes no large body and none of unknown length', async () => {
     const { url } = await start()
-    const post = (headers: Record<string, string>, body: string) => ask(url, '/api/status', { method: 'POST', headers, body })
+    const post = (headers: Record<string, string>, body: string) =>
+      ask(url, '/api/status', { method: 'POST', headers, body })
     const body = 'x'.repeat(70_000)
     expect((await post({ 'content-length': String(body.length) }, body)).status).to.equal(413)
     expect((await post({ 'transfer-encoding': 'chunked' }, 'x')).status).to.equal(411)
@@ -188,12 +197,14 @@ describe('server: who is answered', () => {
 
   it('sends headers that keep pages, frames, caches and sniffing away, on every answer', async () => {
     const { url } = await start({ credentials })
-    const answers = await Promise.all(ROUTES.flatMap((path) => [ask(url, path), ask(url, path, { headers: basic('operator', PASSWORD) })]))
+    const known = { headers: basic('operator', PASSWORD) }
+    const answers = await Promise.all(ROUTES.flatMap((path) => [ask(url, path), ask(url, path, known)]))
     for (const { headers } of answers) {
       expect(headers['content-security-policy']).to.include("default-src 'none'").and.include("frame-ancestors 'none'")
       expect(headers['content-security-policy']).to.not.match(/https?:|\*|unsafe-eval/)
       expect(headers).to.include({
-        'x-content-type-options': 'nosniff', 'x-frame-options': 'DENY', 'referrer-policy': 'no-referrer', 'cache-control': 'no-store',
+        'x-content-type-options': 'nosniff', 'x-frame-options': 'DENY', 'referrer-policy': 'no-referrer',
+        'cache-control': 'no-store',
       })
       expect(headers).to.not.have.any.keys('server', 'x-powered-by', 'access-control-allow-origin')
     }
@@ -212,9 +223,10 @@ describe('server: who is answered', () => {
 
 describe('server: start and end', () => {
   it('refuses to be reachable without a password, and leaves nothing open', async () => {
+    const weak = { user: 'operator', password: 'short' }
     for (const host of ['0.0.0.0', '::', '192.168.1.4', 'lake-1']) {
       expect(await codeOf(start({ host }))).to.equal('UNSAFE_BIND')
-      expect(await codeOf(start({ host, credentials: { user: 'operator', password: 'short' } }))).to.equal('UNSAFE_BIND')
+      expect(await codeOf(start({ host, credentials: weak }))).to.equal('UNSAFE_BIND')
     }
     expect(open).to.deep.equal([])
   })
@@ -222,8 +234,9 @@ describe('server: start and end', () => {
   it('is reachable with one', async () => {
     const { port } = await start({ host: '0.0.0.0', credentials })
     const url = `http://127.0.0.1:${port}`
-    expect((await ask(url, '/', { headers: { host: 'lake.example' } })).status).to.equal(401)
-    expect((await ask(url, '/', { headers: { host: 'lake.example', ...basic('operator', PASSWORD) } })).status).to.equal(200)
+    const host = 'lake.example'
+    expect((await ask(url, '/', { headers: { host } })).status).to.equal(401)
+    expect((await ask(url, '/', { headers: { host, ...basic('operator', PASSWORD) } })).status).to.equal(200)
   })
 
   it('says when the port is taken', async () => {
@@ -245,7 +258,27 @@ describe('server: start and end', () => {
     await fetch(`${server.url}/livez`)
     await server.close()
     await ended
-    expect(await codeOf(ask(server.url, '/livez').catch(() => Promise.reject(new PipelineError('UNEXPECTED', 'gone'))))).to.equal('UNEXPECTED')
+    const gone: unknown = await ask(server.url, '/livez').catch((thrown: unknown) => thrown)
+    expect(gone).to.be.an('error').with.property('code', 'ECONNREFUSED')
+  })
+})
+
+describe('server of a worker', () => {
+  it('answers metrics and probes and nothing else, behind the same guards', async () => {
+    const { metrics } = serverParts()
+    const log = keptLog()
+    const checks = { queue: () => Promise.resolve() }
+    const refused = startMetricsServer({ host: '0.0.0.0', port: 0, credentials: null, metrics, log, checks })
+    expect(await codeOf(refused)).to.equal('UNSAFE_BIND')
+    const server = await startMetricsServer({ host: '127.0.0.1', port: 0, credentials, metrics, log, checks })
+    open.push(server)
+    metrics.observe({ type: 'bytes', stage: 'download', count: 5 })
+    const unknown = await Promise.all(['/livez', '/readyz', '/metrics', '/'].map((path) => ask(server.url, path)))
+    expect(unknown.map(({ status }) => status)).to.deep.equal([200, 200, 401, 401])
+    const headers = basic('operator', PASSWORD)
+    const known = await Promise.all(['/metrics', '/', '/board'].map((path) => ask(server.url, path, { headers })))
+    expect(known.map(({ status }) => status)).to.deep.equal([200, 404, 404])
+    expect(known[0]?.text).to.include('candlelake_bytes_received_total{stage="download"} 5')
   })
 })
 
@@ -255,7 +288,6 @@ describe('server: secrets', () => {
   it('shows none on any route, whatever fails and whatever the catalog holds', async () => {
     const boom = new Error(`connect ECONNREFUSED postgres://lake:${CANARY}@db:5432 ${CANARY}`)
     const parts = serverParts()
-    const [run] = await parts.plan.runs({ limit: 1 })
     const failing: Partial<ServerOptions>[] = [
       {
         plan: { runs: () => Promise.reject(boom), progress: () => Promise.reject(boom) },
@@ -268,8 +300,12 @@ describe('server: secrets', () => {
       },
       {
         plan: {
-          runs: () => Promise.resolve(run ? [{ ...run, request: { symbols: [CANARY], url: `redis://:${CANARY}@cache` } }] : []),
-          progress: async (id) => ({ ...(await parts.plan.progress(id)), run: { ...run!, request: { symbols: [CANARY] } } }),
+          runs: () => parts.plan.runs({ limit: 1 }),
+          progress: async (id) => {
+            const progress = await parts.plan.progress(id)
+            const request = { symbols: [CANARY], url: `redis://:${CANARY}@cache` }
+            return { ...progress, run: { ...progress.run, request } }
+          },
         },
         keeper: {
           ...parts.keeper, states: () => Promise.resolve(statesOf({})),

@@ -15,7 +15,9 @@ const CODES = Object.keys(ERRORS) as ErrorCode[]
 
 const fresh = (): Metrics => createMetrics({ version: '1.2.3', backend: 'redis', limits: { limitMs: 100, keepMs: 0 } })
 
-const jobOf = (stage: Stage, outcome: JobOutcome, some: Partial<Extract<WorkEvent, { type: 'job' }>> = {}): WorkEvent => ({
+type JobEvent = Extract<WorkEvent, { type: 'job' }>
+
+const jobOf = (stage: Stage, outcome: JobOutcome, some: Partial<JobEvent> = {}): WorkEvent => ({
   type: 'job', stage, outcome, partition: partitionOf('BTCUSDT'), code: null, seconds: 2, waitSeconds: 7, bytesIn: 100,
   bytesOut: 40, rows: 744, ...some,
 })
@@ -23,7 +25,10 @@ const jobOf = (stage: Stage, outcome: JobOutcome, some: Partial<Extract<WorkEven
 /** The series of one scrape, `name{labels}` to value. */
 async function scraped(metrics: Metrics): Promise<ReadonlyMap<string, number>> {
   const lines = (await metrics.scrape()).split('\n').filter((line) => line !== '' && !line.startsWith('#'))
-  return new Map(lines.map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]))
+  return new Map(lines.map((line) => {
+    const end = line.lastIndexOf(' ')
+    return [line.slice(0, end), Number(line.slice(end + 1))]
+  }))
 }
 
 describe('metrics of the work', () => {
@@ -53,10 +58,12 @@ describe('metrics of the work', () => {
     metrics.observe(jobOf('upload', 'delayed', { seconds: 99 }))
     metrics.observe(jobOf('upload', 'skipped', { seconds: 99 }))
     const series = await scraped(metrics)
-    expect(series.get('candlelake_job_duration_seconds_count{stage="upload",dataset="spot-klines"}')).to.equal(1)
-    expect(series.get('candlelake_job_duration_seconds_sum{stage="upload",dataset="spot-klines"}')).to.equal(0.2)
-    expect(series.get('candlelake_job_duration_seconds_bucket{le="0.1",stage="upload",dataset="spot-klines"}')).to.equal(0)
-    expect(series.get('candlelake_job_duration_seconds_bucket{le="0.25",stage="upload",dataset="spot-klines"}')).to.equal(1)
+    const duration = (part: string, le = ''): number | undefined =>
+      series.get(`candlelake_job_duration_seconds_${part}{${le}stage="upload",dataset="spot-klines"}`)
+    expect(duration('count')).to.equal(1)
+    expect(duration('sum')).to.equal(0.2)
+    expect(duration('bucket', 'le="0.1",')).to.equal(0)
+    expect(duration('bucket', 'le="0.25",')).to.equal(1)
     expect(series.get('candlelake_job_wait_seconds_count{stage="upload"}')).to.equal(2)
   })
 
@@ -77,7 +84,9 @@ describe('metrics of the work', () => {
   it('stays below 2,000 series whatever happens to 500 symbols, and names none of them', async () => {
     const metrics = fresh()
     const states = statesOf(Object.fromEntries(STATES.map((state) => [state, 1])))
-    metrics.readFrom({ keeper: { states: () => Promise.resolve(states) }, queue: { counts: () => Promise.resolve(countsOf()) } })
+    metrics.readFrom({
+      keeper: { states: () => Promise.resolve(states) }, queue: { counts: () => Promise.resolve(countsOf()) },
+    })
     const findings = (Object.keys(VERDICTS) as FindingCode[]).map((code) => ({ code, count: 1, example: null }))
     for (let i = 0; i < 500; i++) {
       const partition = { ...partitionOf(`SYM${i}USDT`), dataset: DATASETS[i % DATASETS.length] ?? 'spot-klines' }
@@ -112,10 +121,11 @@ describe('metrics of the state', () => {
 
   it('survives a catalog that is down and queues that hang, says so, and shows no old figures', async () => {
     const metrics = fresh()
+    const refused = new PipelineError('CATALOG_UNREACHABLE', 'refused')
     let down = false
     metrics.readFrom({
       keeper: {
-        states: () => (down ? Promise.reject(new PipelineError('CATALOG_UNREACHABLE', 'refused')) : Promise.resolve(statesOf({ late: 1 }))),
+        states: () => (down ? Promise.reject(refused) : Promise.resolve(statesOf({ late: 1 }))),
       },
       queue: { counts: () => (down ? new Promise(() => undefined) : Promise.resolve(countsOf())) },
     })
@@ -137,7 +147,8 @@ describe('metrics of the state', () => {
       [...(await scraped(metrics)).keys()].filter((name) => /candlelake_(up|partitions|queue_jobs)\{/.test(name))
     expect(await shown()).to.deep.equal([])
     const end = metrics.readFrom({
-      keeper: { states: () => Promise.resolve(statesOf({ late: 1 })) }, queue: { counts: () => Promise.resolve(countsOf()) },
+      keeper: { states: () => Promise.resolve(statesOf({ late: 1 })) },
+      queue: { counts: () => Promise.resolve(countsOf()) },
     })
     expect(await shown()).to.not.deep.equal([])
     end()

@@ -19,7 +19,9 @@ describe('redaction', () => {
   }
 
   it('leaves all else as it is', () => {
-    for (const plain of ['spot-klines/BTCUSDT/1h/2024-01', 'tiny', 'a@b.example', 'https://data.example/x?y=1', '币安人生USDT']) {
+    for (const plain of [
+      'spot-klines/BTCUSDT/1h/2024-01', 'tiny', 'a@b.example', 'https://data.example/x?y=1', '币安人生USDT',
+    ]) {
       expect(text(plain)).to.equal(plain)
     }
   })
