@@ -1,6 +1,6 @@
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api'
 import { createHash } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { dailyKeyOf, monthlyKeyOf } from '../../src/domain/archive-names.js'
@@ -61,6 +61,11 @@ export class EngineFolder {
     }))
     const outPath = join(this.path, `${made}.parquet`)
     return { partition, sources, outPath, scratch: this.path, revision: 'f'.repeat(64), parquet: parquetOptions(o.numericType ?? 'double') }
+  }
+
+  /** Removes the files of all requests so far. */
+  async clear(): Promise<void> {
+    for (const name of await readdir(this.path)) await rm(join(this.path, name), { force: true })
   }
 
   async remove(): Promise<void> {

@@ -10,10 +10,10 @@ declare module 'parquetjs-lite' {
     readonly precision: number | null
   }
 
+  /** Binary values come as strings whenever their bytes happen to be UTF-8, some of them in a hundred. */
   export type Statistics = {
     readonly min_value: Buffer | string | null
     readonly max_value: Buffer | string | null
-    readonly null_count: Int64 | null
   }
 
   export type FileMetaData = {

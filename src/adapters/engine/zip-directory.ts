@@ -25,6 +25,7 @@ export type ZipMember = {
 export type ZipFile = { readonly path: string; readonly handle: FileHandle; readonly size: number; readonly name: string }
 
 type Entry = {
+  readonly signature: number
   readonly path: string
   readonly flags: number
   readonly compressionMethod: number
@@ -44,6 +45,7 @@ const openDirectory = unzipper.Open.custom as (
 const END_SIGNATURE = Buffer.from([0x50, 0x4b, 0x05, 0x06])
 const END_BYTES = 22
 const COMMENT_MAX = 65_535
+const ENTRY_SIGNATURE = 0x02014b50
 const LOCAL_SIGNATURE = 0x04034b50
 const LOCAL_BYTES = 30
 const ENCRYPTED = 0x1
@@ -64,6 +66,7 @@ export const zipRefused = (zip: { name: string }, what: string): PipelineError =
  */
 export async function readMembers(zip: ZipFile): Promise<ZipMember[]> {
   const entries = await readDirectory(zip)
+  if (entries.some((entry) => entry.signature !== ENTRY_SIGNATURE)) throw zipCorrupt(zip, 'its directory is broken')
   const files = entries.filter((entry) => !(entry.path.endsWith('/') && entry.uncompressedSize === 0))
   const [first, second] = files
   if (!first) throw zipRefused(zip, 'it holds no file')
