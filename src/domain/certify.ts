@@ -82,7 +82,7 @@ function missingRows(o: CertifyInput, expectedRows: number): number {
   const toUs = nextOnGrid(interval, floorToGrid(interval, o.inspected.lastOpenUs))
   const range = monthRange(month)
   const inside = gridPointsIn(interval, { fromUs: fromUs < range.fromUs ? range.fromUs : fromUs, toUs }).count
-  return Math.max(0, expectedRows - inside) + o.inspected.holesTotal
+  return Math.max(0, expectedRows - inside) + o.inspected.missingRows
 }
 
 function barFindings(i: InspectFigures): Finding[] {

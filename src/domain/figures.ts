@@ -32,9 +32,11 @@ export type InspectFigures = {
   readonly lastCloseUs: bigint
   /** open_time strictly increases. */
   readonly ordered: boolean
-  /** Grid points without a bar between the first and the last bar; at most `HOLES_MAX`, `holesTotal` counts all. */
+  /** Runs of slots without a bar between the first and the last bar; at most `HOLES_MAX`, `holesTotal` counts all. */
   readonly holes: readonly Hole[]
   readonly holesTotal: number
+  /** Slots in all of these holes. */
+  readonly missingRows: number
   readonly offGridRows: number
   readonly overlappingRows: number
   readonly closeBeforeOpenRows: number

@@ -15,7 +15,7 @@ const source = (lastModified: string | null): Source => ({
 
 const bars = (first: string, last: string, rows: number): InspectFigures => ({
   rows, bytes: 1_000, sha256Hex: SHA, logicalHash: 'h', firstOpenUs: us(first), lastOpenUs: us(last),
-  lastCloseUs: us(last), ordered: true, holes: [], holesTotal: 0, offGridRows: 0, overlappingRows: 0,
+  lastCloseUs: us(last), ordered: true, holes: [], holesTotal: 0, missingRows: 0, offGridRows: 0, overlappingRows: 0,
   closeBeforeOpenRows: 0, ohlcViolations: 0, zeroVolumeRows: 0,
   footer: { rows, columns: [], metadata: {}, minOpenUs: us(first), maxOpenUs: us(last) },
 })
@@ -43,7 +43,7 @@ describe('certificates', () => {
   })
 
   it('missing bars are those of the holes and of both ends of the month', () => {
-    const inspected = { ...bars('2024-02-02T00:00Z', '2024-02-29T22:00Z', 669), holesTotal: 2 }
+    const inspected = { ...bars('2024-02-02T00:00Z', '2024-02-29T22:00Z', 669), holesTotal: 1, missingRows: 2 }
     const { data } = certify(input('spot-klines/A/1h/2024-02', inspected))
     expect(data.missingRows).to.equal(24 + 2 + 1)
     expect(data.rows + data.missingRows).to.equal(data.expectedRows)
