@@ -8,7 +8,9 @@ const HOUR = 60n * MINUTE
 
 /**
  * Each interval's grid: a fixed step from an anchor (microseconds since 1970), or the calendar month.
- * A week opens on Monday 00:00 UTC: 1970-01-05 was one. Three-day bars are counted from 1970-01-01.
+ * A week opens on Monday 00:00 UTC: 1970-01-05 was one. Three-day bars are counted from 1970-01-02: real BTCUSDT files begin
+ * on 2017-08-17 and hold a bar of 2026-07-01. Whether every symbol shares this phase is not known; where all bars of a
+ * month agree on another one, inspect takes that for the grid.
  */
 const GRIDS = {
   '1s': { stepUs: SECOND, anchorUs: 0n },
@@ -24,7 +26,7 @@ const GRIDS = {
   '8h': { stepUs: 8n * HOUR, anchorUs: 0n },
   '12h': { stepUs: 12n * HOUR, anchorUs: 0n },
   '1d': { stepUs: US_PER_DAY, anchorUs: 0n },
-  '3d': { stepUs: 3n * US_PER_DAY, anchorUs: 0n },
+  '3d': { stepUs: 3n * US_PER_DAY, anchorUs: US_PER_DAY },
   '1w': { stepUs: 7n * US_PER_DAY, anchorUs: 4n * US_PER_DAY },
   '1mo': { stepUs: null, anchorUs: 0n },
 } as const satisfies Record<string, { stepUs: bigint | null; anchorUs: bigint }>

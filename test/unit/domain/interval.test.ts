@@ -28,6 +28,10 @@ describe('grids', () => {
     expect(iso(floorToGrid('1w', us('2023-12-31T23:59:59Z')))).to.equal('2023-12-25T00:00:00.000Z')
   })
 
+  it('three-day bars open where real BTCUSDT files have them', () => {
+    for (const day of ['2017-08-17', '2026-07-01']) expect(iso(floorToGrid('3d', us(`${day}T12:00:00Z`)))).to.equal(`${day}T00:00:00.000Z`)
+  })
+
   it('months open on the 1st', () => {
     expect(iso(nextOnGrid('1mo', us('2024-01-01T00:00:00Z')))).to.equal('2024-02-01T00:00:00.000Z')
     expect(gridPointsIn('1mo', monthRange('2024-02'))).to.deep.equal({ firstUs: us('2024-02-01T00:00:00Z'), count: 1 })
