@@ -1,0 +1,99 @@
+import { createHash } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { asPipelineError } from '../domain/errors.js'
+import { INCOMING } from '../domain/names.js'
+import type { App } from './app.js'
+import { formatBytes, formatSeconds } from './render/format.js'
+
+/** What a check found. `do` is what to do about a failure. */
+export type Finding = { readonly name: string; readonly ok: boolean; readonly detail: string; readonly do: string | null }
+
+export type Check = { readonly name: string; readonly run: (app: App) => Promise<Omit<Finding, 'name'>> }
+
+/** A certificate, a signature or a log off by so much misleads people; TLS fails at about the same. */
+const CLOCK_SECONDS = 60
+
+const ok = (detail: string): Omit<Finding, 'name'> => ({ ok: true, detail, do: null })
+
+/** Every configured service and what it must be able to do, in the order in which they depend on each other. */
+export const CHECKS: readonly Check[] = [
+  { name: 'catalog', run: async (app) => ok(await app.describeCatalog()) },
+  { name: 'queue', run: async (app) => ok(await queue(app)) },
+  { name: 'lake', run: async (app) => ok(await lake(app)) },
+  { name: 'staging', run: staging },
+  { name: 'archive', run: async (app) => ok(await archive(app)) },
+  { name: 'listing', run: async (app) => ok(await listing(app)) },
+  { name: 'engine', run: async (app) => ok(await app.askEngine()) },
+  { name: 'clock', run: clock },
+]
+
+/** Runs a check; what it throws is its finding. A service that does not answer in `timeoutMs` fails. */
+export async function runCheck(check: Check, app: App, timeoutMs: number): Promise<Finding> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<Omit<Finding, 'name'>>((resolve) => {
+    const detail = `no answer in ${formatSeconds(timeoutMs / 1_000)}`
+    timer = setTimeout(() => resolve({ ok: false, detail, do: 'look whether it runs and can be reached' }), timeoutMs)
+  })
+  try {
+    return { name: check.name, ...(await Promise.race([check.run(app), late])) }
+  } catch (thrown) {
+    const error = asPipelineError(thrown)
+    const where = error.at === null ? '' : `${error.at} `
+    return { name: check.name, ok: false, detail: `${where}${error.message}`, do: error.do ?? `see ${error.code}` }
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function queue(app: App): Promise<string> {
+  await (await app.queue()).ping()
+  return await app.describeQueue()
+}
+
+/** Writes, reads the head of, and removes an object where unfinished uploads lie: no reader looks there. */
+async function lake(app: App): Promise<string> {
+  const store = await app.lake()
+  const folder = await mkdtemp(join(tmpdir(), 'candlelake-doctor-'))
+  try {
+    const path = join(folder, 'probe')
+    const content = `candlelake doctor ${process.pid}\n`
+    await writeFile(path, content)
+    const key = `${INCOMING}/doctor-${process.pid}-${Date.now()}`
+    await store.put({ key, path, sha256Hex: createHash('sha256').update(content).digest('hex') })
+    await store.delete(key)
+    return `${store.url} is writable`
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+async function staging(app: App): Promise<Omit<Finding, 'name'>> {
+  const free = await (await app.staging()).freeBytes()
+  if (free === null) return ok(app.config.stagingUrl)
+  const needed = app.config.stagingMaxBytes
+  const detail = `${app.config.stagingUrl} has ${formatBytes(free)} free`
+  if (free >= needed) return ok(detail)
+  const hint = `free ${formatBytes(needed - free)}, or lower STAGING_MAX_BYTES (${formatBytes(needed)})`
+  return { ok: false, detail, do: hint }
+}
+
+async function archive(app: App): Promise<string> {
+  await app.askArchive()
+  return app.config.archiveUrl
+}
+
+async function listing(app: App): Promise<string> {
+  const source = await app.listing()
+  for await (const _ of source.folders('data/')) return app.config.archiveListUrl
+  return `${app.config.archiveListUrl} lists nothing`
+}
+
+async function clock(app: App): Promise<Omit<Finding, 'name'>> {
+  const { date } = await app.askArchive()
+  if (date === null) return ok('the archive does not say the time')
+  const off = Math.abs(Date.now() - date.getTime()) / 1_000
+  if (off <= CLOCK_SECONDS) return ok(`within ${formatSeconds(Math.max(1, off))} of the archive`)
+  return { ok: false, detail: `${formatSeconds(off)} away from the archive`, do: 'set the clock, or let NTP do it' }
+}

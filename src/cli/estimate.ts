@@ -1,0 +1,33 @@
+import type { PlanFigures } from '../workers/plan.js'
+
+/** What a plan would take, guessed; null where nothing is known. Bytes, seconds. */
+export type Estimate = {
+  readonly downloadBytes: number | null
+  readonly lakeBytes: number | null
+  readonly seconds: number | null
+}
+
+/** What was seen of earlier partitions in this lake; zeros before the first. */
+export type Experience = { readonly bytesIn: number; readonly bytesOut: number }
+
+/** Parquet bytes for each ZIP byte where the lake has none yet to learn from. */
+const LAKE_PER_ZIP = 0.96
+const SECONDS_PER_PARTITION = 0.25
+const ZIP_BYTES_PER_SECOND = 8 * 1024 ** 2
+
+/**
+ * Estimates from the listing's sizes and from the lake as it is. Listed sizes stand in for the unlisted ones: the mean
+ * of the known. `slots` is how many partitions are converted at once.
+ */
+export function estimateOf(figures: PlanFigures, experience: Experience, slots: number): Estimate {
+  const known = figures.todo - figures.unlisted
+  if (figures.todo > 0 && known === 0) return { downloadBytes: null, lakeBytes: null, seconds: null }
+  const downloadBytes = figures.todo === 0 ? 0 : Math.round((figures.downloadBytes / known) * figures.todo)
+  const ratio = experience.bytesIn > 0 ? experience.bytesOut / experience.bytesIn : LAKE_PER_ZIP
+  const todo = figures.todo + figures.joined
+  return {
+    downloadBytes,
+    lakeBytes: Math.round(downloadBytes * ratio),
+    seconds: (todo * SECONDS_PER_PARTITION + downloadBytes / ZIP_BYTES_PER_SECOND) / slots,
+  }
+}
