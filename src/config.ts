@@ -44,6 +44,11 @@ export async function loadConfig(flags: Environment = {}): Promise<LoadedConfig>
   return resolveConfig({ ...sources, cores: availableParallelism() })
 }
 
+/** The configuration of something that must not touch what this machine is configured for: `settings` and defaults only. */
+export async function isolatedConfig(settings: Environment): Promise<LoadedConfig> {
+  return resolveConfig({ flags: settings, environment: {}, dotenv: {}, userHome: homedir(), cores: availableParallelism() })
+}
+
 /** What the terminal's conventions say: colours, kind of terminal. */
 export function terminalEnvironment(): { noColor?: string; forceColor?: string; term?: string; ci?: string } {
   const { NO_COLOR: noColor, FORCE_COLOR: forceColor, TERM: term, CI: ci } = process.env

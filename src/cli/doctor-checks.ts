@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { asPipelineError } from '../domain/errors.js'
+import { withoutPassword } from '../config/shown-settings.js'
 import { INCOMING } from '../domain/names.js'
 import type { App } from './app.js'
 import { formatBytes, formatSeconds } from './render/format.js'
@@ -71,9 +72,10 @@ async function lake(app: App): Promise<string> {
 
 async function staging(app: App): Promise<Omit<Finding, 'name'>> {
   const free = await (await app.staging()).freeBytes()
-  if (free === null) return ok(app.config.stagingUrl)
+  const url = withoutPassword(app.config.stagingUrl)
+  if (free === null) return ok(url)
   const needed = app.config.stagingMaxBytes
-  const detail = `${app.config.stagingUrl} has ${formatBytes(free)} free`
+  const detail = `${url} has ${formatBytes(free)} free`
   if (free >= needed) return ok(detail)
   const hint = `free ${formatBytes(needed - free)}, or lower STAGING_MAX_BYTES (${formatBytes(needed)})`
   return { ok: false, detail, do: hint }
@@ -81,13 +83,14 @@ async function staging(app: App): Promise<Omit<Finding, 'name'>> {
 
 async function archive(app: App): Promise<string> {
   await app.askArchive()
-  return app.config.archiveUrl
+  return withoutPassword(app.config.archiveUrl)
 }
 
 async function listing(app: App): Promise<string> {
   const source = await app.listing()
-  for await (const _ of source.folders('data/')) return app.config.archiveListUrl
-  return `${app.config.archiveListUrl} lists nothing`
+  const url = withoutPassword(app.config.archiveListUrl)
+  for await (const _ of source.folders('data/')) return url
+  return `${url} lists nothing`
 }
 
 async function clock(app: App): Promise<Omit<Finding, 'name'>> {

@@ -1,10 +1,10 @@
 import type { Finding } from '../doctor-checks.js'
 import type { Paint } from './paint.js'
-import { escapeControls } from './text.js'
+import { escapeControls } from './escape.js'
 
 /** `ok    catalog  embedded Postgres`; a failure says what to do. */
-export function renderDoctor(findings: readonly Finding[], paint: Paint): readonly string[] {
-  const wide = Math.max(0, ...findings.map(({ name }) => name.length))
+export function renderDoctor(findings: readonly Finding[], paint: Paint, least = 0): readonly string[] {
+  const wide = Math.max(least, ...findings.map(({ name }) => name.length))
   return findings.map(({ name, ok, detail, do: hint }) => {
     const mark = ok ? paint.green('ok  ') : paint.red('fail')
     const what = escapeControls(hint === null ? detail : `${detail}: ${hint}`)

@@ -1,6 +1,6 @@
 import { asPipelineError, type PipelineError } from '../../domain/errors.js'
 import type { Paint } from './paint.js'
-import { escapeControls } from './text.js'
+import { escapeControls } from './escape.js'
 
 /** `error CODE: message` and `  at …  do: …`; with `verbose` the stacks of it and its causes. */
 export function renderError(thrown: unknown, o: { readonly verbose: boolean; readonly paint: Paint }): readonly string[] {

@@ -1,7 +1,8 @@
 import { decisionOf, type Finding, type FindingCode } from '../../domain/findings.js'
-import { formatCount } from './format.js'
+import { formatCount, plural } from './format.js'
 import type { Paint } from './paint.js'
-import { clipMiddle, cellsOf, clipEnd, escapeControls } from './text.js'
+import { escapeControls } from './escape.js'
+import { clipMiddle, cellsOf, clipEnd } from './text.js'
 
 /** What people call a finding: one of them, many of them. */
 const WORDS: Readonly<Record<FindingCode, readonly [one: string, many: string]>> = {
@@ -49,6 +50,10 @@ const WORDS: Readonly<Record<FindingCode, readonly [one: string, many: string]>>
 /** `43 off-grid rows`. */
 export const inWords = ({ code, count }: Pick<Finding, 'code' | 'count'>): string =>
   `${formatCount(count)} ${WORDS[code][count === 1 ? 0 : 1]}`
+
+/** `3 partitions with off-grid rows`: what a run found, by kind. */
+export const kindsInWords = (partitions: ReadonlyMap<FindingCode, number>): string =>
+  [...partitions].map(([code, n]) => `${plural(n, 'partition')} with ${WORDS[code][1]}`).join(', ')
 
 /** What a partition that came to its end has to tell, or null: `43 off-grid rows, accepted`. */
 export function tale(o: {

@@ -4,7 +4,7 @@ import type { RunProgress } from '../../domain/ports/plan-catalog.js'
 import { FINISHED, STAGES, STATES_OF, type Stage, type State } from '../../domain/states.js'
 import { pendingOf } from '../run-summary.js'
 import { formatBytes, formatClock, formatCount, formatSeconds } from './format.js'
-import { escapeControls } from './text.js'
+import { escapeControls } from './escape.js'
 
 /** What `status` shows, as it was at `now`. */
 export type Status = {

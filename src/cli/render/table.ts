@@ -1,4 +1,5 @@
-import { cellsOf, escapeControls, padEnd, padStart } from './text.js'
+import { escapeControls } from './escape.js'
+import { cellsOf, padEnd, padStart } from './text.js'
 
 export type Column = { readonly title: string; readonly align: 'left' | 'right' }
 

@@ -6,14 +6,6 @@ export const cellsOf = (text: string): number => stringWidth(text)
 export const padEnd = (text: string, cells: number): string => text + ' '.repeat(Math.max(0, cells - cellsOf(text)))
 export const padStart = (text: string, cells: number): string => ' '.repeat(Math.max(0, cells - cellsOf(text))) + text
 
-/** Control characters, line ends and invisible direction marks as `\u001b`: names come from strangers. */
-export function escapeControls(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (c) => {
-    const hex = (c.codePointAt(0) ?? 0).toString(16)
-    return hex.length > 4 ? `\\u{${hex}}` : `\\u${hex.padStart(4, '0')}`
-  })
-}
-
 /** The text in at most `cells`, its middle given up for `…`. */
 export function clipMiddle(text: string, cells: number): string {
   if (cellsOf(text) <= cells) return text

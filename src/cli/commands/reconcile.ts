@@ -1,0 +1,42 @@
+import { STAGES } from '../../domain/states.js'
+import type { App } from '../app.js'
+import { DRY_RUN, EXIT_ERROR, EXIT_OK, type CommandSpec, type Context, type FlagValues } from '../command.js'
+
+export const reconcile: CommandSpec = {
+  name: 'reconcile',
+  sentence: 'Puts lost jobs back into the queue, closes runs that are finished and sweeps what dead workers left.',
+  example: 'candlelake reconcile',
+  flags: [DRY_RUN],
+  exits: [EXIT_OK, EXIT_ERROR],
+  run,
+}
+
+async function run(context: Context, flags: FlagValues): Promise<number> {
+  const { out } = context
+  const app = await context.openApp()
+  if (flags['dryRun'] === true) {
+    const lost = await lostJobs(app)
+    if (out.json) out.resultJson({ v: 1, type: 'reconcile', lost, dryRun: true })
+    else out.result(`Would put back ${lost} lost jobs. Nothing was changed.`)
+    return 0
+  }
+  const { requeued, finishedRuns, swept } = await app.reconcile()
+  if (out.json) out.resultJson({ v: 1, type: 'reconcile', requeued, finishedRuns, swept })
+  else {
+    out.result(`Put back ${requeued} lost jobs, closed ${finishedRuns.length} runs, swept ${swept.folders} folders and ${swept.objects} objects.`)
+  }
+  return 0
+}
+
+const LIMIT = 5_000
+
+/** Rows that nothing moved for two periods and that the queue has no job for; at most 5,000 a stage are looked at. */
+async function lostJobs(app: App): Promise<number> {
+  const [keeper, queue] = [await app.keeper(), await app.queue()]
+  let lost = 0
+  for (const stage of STAGES) {
+    const rows = await keeper.stale({ stage, unchangedMs: 2_000 * app.config.reconcileSeconds, limit: LIMIT })
+    if (rows.length > 0) lost += rows.length - (await queue.alive(rows)).length
+  }
+  return lost
+}
