@@ -4,7 +4,7 @@ import type { Log } from '../domain/ports/observe.js'
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** Names whose values nobody may read. */
-const SECRET = /pass(word|wd|phrase)?|secret|token|credential|authorization|cookie|api_?key|access_?key|private_?key/i
+const SECRET = /^pass$|pass(word|wd|phrase)|secret|token|credential|authorization|cookie|api_?key|access_?key|private_?key/i
 /** A password in a URL, of any scheme, with or without a user name. */
 const URL_PASSWORD = /\b([a-z][a-z0-9+.-]*:\/\/[^\s:@/]*):[^\s@]*@/gi
 /** `password=…` in a connection string or a query. */
