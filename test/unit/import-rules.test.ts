@@ -16,7 +16,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'archive-server': ['domain'],
   observability: ['domain'],
   server: ['domain', 'jobs', 'queues', 'observability', 'workers'],
-  cli: ['domain', 'jobs', 'queues', 'observability', 'workers', 'server', 'archive-server', 'config', 'compose'],
+  cli: ['domain', 'jobs', 'queues', 'observability', 'workers', 'server', 'archive-server', 'config', 'compose', 'version'],
   config: ['domain'],
   compose: ['domain', 'jobs', 'queues', 'workers', 'workers/runtime', 'adapters', 'archive-server', 'observability',
     'server', 'config', 'cli', 'version'],

@@ -86,7 +86,7 @@ describe('lines of findings', () => {
     for (const code of Object.keys(VERDICTS) as FindingCode[]) expect(inWords({ code, count: 2 })).to.match(/^2 [a-zA-Z]/)
     expect(inWords({ code: 'DUPLICATE_ROWS', count: 1 })).to.equal('1 duplicate row')
     expect(kindsInWords(new Map([['GAP_UNKNOWN', 2], ['CHECKSUM_MISSING', 1]])))
-      .to.equal('2 partitions with gaps of unknown cause, 1 partition with missing CHECKSUMs')
+      .to.equal('2 partitions with missing bars of unknown cause, 1 partition with missing CHECKSUMs')
   })
 })
 
