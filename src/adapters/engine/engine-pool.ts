@@ -25,6 +25,8 @@ export function openEngine(options: EngineOptions): EnginePool {
   return new Pool(options)
 }
 
+const closed = (): PipelineError => new PipelineError('ENGINE_FAILED', 'the engine is closed')
+
 class Pool implements EnginePool {
   readonly #slots: number
   readonly #options: ChildOptions
@@ -64,12 +66,16 @@ class Pool implements EnginePool {
 
   async #ask(message: EngineRequest, signal: AbortSignal): Promise<ConvertFigures | InspectFigures> {
     await this.#turn(signal)
-    const child = this.#take()
+    let child: EngineProcess | null = null
     try {
-      return await child.ask(message, signal)
+      if (!this.#closed) child = this.#take()
+      if (child) return await child.ask(message, signal)
+      throw closed()
+    } catch (thrown) {
+      // A process that the pool itself ended must not count as a crash of the partition.
+      throw this.#closed && thrown instanceof PipelineError && thrown.code === 'ENGINE_CRASHED' ? closed() : thrown
     } finally {
-      this.#busy.delete(child)
-      if (child.alive && !this.#closed) this.#idle.push(child)
+      if (child) this.#giveBack(child)
       const next = this.#waiting.shift()
       if (next) next()
       else this.#running--
@@ -81,7 +87,6 @@ class Pool implements EnginePool {
     signal.throwIfAborted()
     if (!this.#closed && this.#running >= this.#slots) await this.#queued(signal)
     else this.#running++
-    if (this.#closed) throw new PipelineError('ENGINE_FAILED', 'the engine is closed')
   }
 
   async #queued(signal: AbortSignal): Promise<void> {
@@ -97,6 +102,11 @@ class Pool implements EnginePool {
       signal.addEventListener('abort', give, { once: true })
       this.#waiting.push(start)
     })
+  }
+
+  #giveBack(child: EngineProcess): void {
+    this.#busy.delete(child)
+    if (child.alive && !this.#closed) this.#idle.push(child)
   }
 
   #take(): EngineProcess {
