@@ -2,8 +2,9 @@ import type { Serving } from './cli/app.js'
 import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
 import type { Log } from './domain/ports/observe.js'
-import { createMetrics } from './observability/metrics.js'
+import { createMetrics, type Metrics } from './observability/metrics.js'
 import { STAGES } from './jobs/stages.js'
+import { startMetricsServer } from './server/start-metrics-server.js'
 import { startServer } from './server/start-server.js'
 import { VERSION } from './version.js'
 
@@ -12,14 +13,13 @@ import { VERSION } from './version.js'
  * says what is wrong, while one of them is down. @throws {UNSAFE_BIND, BAD_CONFIG}
  */
 export async function composeServer(
-  config: Config, services: Services, o: { host: string; port: number; log: Log },
+  config: Config, services: Services, o: { host: string; port: number; log: Log; metrics: Metrics },
 ): Promise<Serving> {
   const keeper = async () => (await services.catalog()).keeper
   const plans = async () => (await services.catalog()).plan
-  const { serverUser: user, serverPassword: password } = config
   return await startServer({
     ...o,
-    credentials: user !== null && password !== null ? { user, password } : null,
+    credentials: credentialsOf(config),
     boards: async () => {
       const backend = await services.backend()
       return STAGES.map((stage) => backend.queue(stage))
@@ -40,10 +40,36 @@ export async function composeServer(
       counts: async () => await (await services.queue()).counts(),
       ping: async () => await (await services.queue()).ping(),
     },
-    metrics: createMetrics({ version: VERSION, backend: config.queueUrl?.startsWith('redis') ? 'redis' : 'postgres' }),
     version: VERSION,
-    secrets: [config.databaseUrl, config.queueUrl].flatMap((url) => passwordIn(url)),
+    secrets: secretsOf(config),
   })
+}
+
+/** `/metrics`, `/livez` and `/readyz` of a worker, where METRICS_PORT asks for them; null elsewhere. @throws {UNSAFE_BIND} */
+export async function composeMetricsServer(
+  config: Config, services: Services, o: { log: Log; metrics: Metrics },
+): Promise<Serving | null> {
+  if (config.metricsPort === null) return null
+  const { serverHost: host, metricsPort: port } = config
+  const checks = {
+    catalog: async () => await (await services.catalog()).ping(),
+    queue: async () => await (await services.queue()).ping(),
+  }
+  return await startMetricsServer({ ...o, host, port, credentials: credentialsOf(config), checks })
+}
+
+/** The metrics of this process: one registry, whoever serves it. */
+export const composeMetrics = (config: Config): Metrics =>
+  createMetrics({ version: VERSION, backend: config.queueUrl?.startsWith('redis') ? 'redis' : 'postgres' })
+
+function credentialsOf({ serverUser: user, serverPassword: password }: Config): { user: string; password: string } | null {
+  return user !== null && password !== null ? { user, password } : null
+}
+
+/** Texts that no answer may hold: every password of the configuration, as written and decoded. */
+function secretsOf(config: Config): string[] {
+  const urls = [config.databaseUrl, config.queueUrl, config.archiveUrl, config.archiveListUrl, config.httpProxy, config.httpsProxy]
+  return [...urls.flatMap((url) => passwordIn(url)), ...(config.serverPassword === null ? [] : [config.serverPassword])]
 }
 
 function passwordIn(url: string | null): string[] {

@@ -2,15 +2,16 @@ import { statfs } from 'node:fs/promises'
 import type { App, OpenApp, PlanOptions, PlanReport } from './cli/app.js'
 import { querySql } from './adapters/query/lake-sql.js'
 import { describeCatalog, describeQueue, askArchive, askEngine } from './compose-checks.js'
-import { composeServer } from './compose-server.js'
+import { composeMetrics, composeMetricsServer, composeServer } from './compose-server.js'
 import { openServices, type Services } from './compose-services.js'
 import { composeWorkers } from './compose-workers.js'
 import type { Config } from './config.js'
 import { PipelineError } from './domain/errors.js'
 import { partitionKeyOf, type Partition } from './domain/partition.js'
 import type { WantedPartition } from './domain/plan.js'
-import type { Log } from './domain/ports/observe.js'
+import type { Log, Observe } from './domain/ports/observe.js'
 import type { Run } from './domain/ports/plan-catalog.js'
+import type { Metrics } from './observability/metrics.js'
 import { plan, type PlanFigures } from './workers/plan.js'
 import { reconcile } from './workers/reconcile.js'
 import { verifyStored } from './workers/verify-stored.js'
@@ -19,6 +20,12 @@ import { wantedPartitions, type BackfillRequest } from './workers/wanted.js'
 /** The application: the only place that joins adapters, queues and workers. Opens nothing before it is needed. */
 export const openApp: OpenApp = ({ config, log, observe }) => {
   const services = openServices(config, log)
+  let made: Metrics | undefined
+  const metrics = (): Metrics => (made ??= composeMetrics(config))
+  const tee: Observe = (event) => {
+    observe(event)
+    made?.observe(event)
+  }
   const app: App = {
     config,
     plans: async () => (await services.catalog()).plan,
@@ -28,7 +35,15 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
     lake: services.lake,
     staging: services.staging,
     plan: (request, o) => planBackfill(request, o, config, services, log),
-    startWorkers: (options) => composeWorkers(config, services, { log, observe, options }),
+    startWorkers: async (options) => {
+      const served = config.metricsPort === null ? null : await composeMetricsServer(config, services, { log, metrics: metrics() })
+      const workers = await composeWorkers(config, services, { log, observe: tee, options })
+      const drain = async (graceMs?: number): Promise<void> => {
+        await workers.drain(graceMs)
+        await served?.close()
+      }
+      return { ...workers, drain }
+    },
     reconcile: async () => await reconcile(await reconcilePorts(services, log), config.reconcileSeconds * 1_000),
     verifyStored: async function* ({ filter, signal }) {
       const { keeper } = await services.catalog()
@@ -36,7 +51,7 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
       yield* verifyStored(filter, { keeper, lake, engine, numericType: config.numericType }, signal)
     },
     retryQuarantined: (partitions) => retryQuarantined(partitions, services),
-    serve: (o) => composeServer(config, services, { ...o, log }),
+    serve: (o) => composeServer(config, services, { ...o, log, metrics: metrics() }),
     sql: (select) => querySql(services.lakeDir, select),
     askArchive: () => askArchive(config),
     askEngine: () => askEngine(services.lakeDir),

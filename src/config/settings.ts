@@ -100,6 +100,10 @@ export const SETTINGS = {
   NODE_EXTRA_CA_CERTS: { kind: 'path', fallback: null, shown: '/etc/ssl/company.pem', help: 'file of further certificate authorities, PEM' },
   SERVER_HOST: { kind: 'text', fallback: '127.0.0.1', help: 'address of the server; another than loopback needs user and password' },
   SERVER_PORT: { kind: 'count', min: 0, max: 65_535, fallback: 3_000, help: 'port of the server; 0: any free one' },
+  METRICS_PORT: {
+    kind: 'count', min: 0, max: 65_535, fallback: null, shown: '9464',
+    help: 'port of a worker\'s metrics and probes, on SERVER_HOST; unset: none; 0: any free one',
+  },
   SERVER_USER: { kind: 'text', fallback: null, shown: 'operator', help: 'user name that the server asks for' },
   SERVER_PASSWORD: { kind: 'secret', fallback: null, shown: '', help: 'password that the server asks for' },
   LOG_LEVEL: { kind: 'choice', options: ['debug', 'info', 'warn', 'error'], fallback: 'info', help: 'least severe log line that is written' },
