@@ -23,9 +23,12 @@ export const certificateKeyOf = (p: Partition): ObjectKey => `${folderOf(p)}/${C
 export const incomingKeyOf = (p: Partition, generation: number, token: string): ObjectKey =>
   `${INCOMING}/${folderOf(p)}/g${generation}-${token}.parquet`
 
+/** What every kept revision of a partition begins with. */
+export const revisionsPrefixOf = (p: Partition): string => `${REVISIONS}/${folderOf(p)}/`
+
 /** Where a replaced revision is kept. */
 export const revisionKeyOf = (p: Partition, revision: string): ObjectKey =>
-  `${REVISIONS}/${folderOf(p)}/${revision.slice(0, 16)}.parquet`
+  `${revisionsPrefixOf(p)}${revision.slice(0, 16)}.parquet`
 
 /** What a key of the lake names. */
 export type LakeName =

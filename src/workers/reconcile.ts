@@ -5,6 +5,7 @@ import type { KeeperCatalog, StaleRow } from '../domain/ports/keeper-catalog.js'
 import type { PlanCatalog } from '../domain/ports/plan-catalog.js'
 import { STAGES, type Stage } from '../domain/states.js'
 import type { Ports } from './stage.js'
+import { repairPublished, type Repaired } from './repair.js'
 import { sweepOrphans, type Swept } from './sweep.js'
 
 export type ReconcilePorts = Pick<Ports, 'staging' | 'lake' | 'now' | 'log'> & {
@@ -17,6 +18,7 @@ export type Reconciled = {
   readonly requeued: number
   readonly finishedRuns: readonly string[]
   readonly swept: Swept
+  readonly repaired: Repaired
 }
 
 /** Rows looked at in one pass of one stage: bounds the time of a pass over a million lost jobs. */
@@ -33,9 +35,11 @@ export async function reconcile(ports: ReconcilePorts, periodMs: number): Promis
     if (unfinished[stage] > 0) requeued += await requeueLost(stage, ports, 2 * periodMs)
   }
   const swept = await sweepOrphans(ports, 2 * periodMs)
+  const repaired = await repairPublished(ports, 2 * periodMs)
   const finishedRuns = await ports.plan.finishRuns()
-  if (requeued > 0 || swept.folders > 0 || swept.objects > 0) ports.log.info('reconciled', { requeued, ...swept })
-  return { requeued, finishedRuns, swept }
+  const work = { requeued, ...swept, ...repaired }
+  if (Object.values(work).some((count) => count > 0)) ports.log.info('reconciled', work)
+  return { requeued, finishedRuns, swept, repaired }
 }
 
 async function requeueLost(stage: Stage, ports: ReconcilePorts, unchangedMs: number): Promise<number> {

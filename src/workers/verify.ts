@@ -7,7 +7,7 @@ import { PipelineError } from '../domain/errors.js'
 import type { ConvertFigures, InspectFigures } from '../domain/figures.js'
 import { verdictOf } from '../domain/findings.js'
 import { toJson } from '../domain/json.js'
-import { certificateKeyOf, objectKeyOf, revisionKeyOf, stagingFolderOf } from '../domain/names.js'
+import { certificateKeyOf, objectKeyOf, revisionKeyOf, revisionsPrefixOf, stagingFolderOf } from '../domain/names.js'
 import { partitionKeyOf } from '../domain/partition.js'
 import type { Condition, ObjectInfo } from '../domain/ports/object-store.js'
 import type { Claim, Verified } from '../domain/ports/stage-catalog.js'
@@ -123,6 +123,15 @@ async function keepReplaced(
   if (ports.settings.keepRevisions === 0 || !before || !current || before.revision === converted.revision) return
   if (current.etag !== before.etag) return // not what the catalog knows as that revision: nothing to keep under its name
   await ports.lake.copy({ from: current.key, to: revisionKeyOf(c.partition, before.revision) })
+  await dropOldRevisions(c, ports)
+}
+
+/** Leaves the newest `keepRevisions` of the replaced revisions. */
+async function dropOldRevisions(c: Claim, ports: Ports): Promise<void> {
+  const kept: ObjectInfo[] = []
+  for await (const object of ports.lake.list(revisionsPrefixOf(c.partition))) kept.push(object)
+  kept.sort((a, b) => b.lastModified.getTime() - a.lastModified.getTime())
+  for (const { key } of kept.slice(ports.settings.keepRevisions)) await ports.lake.delete(key)
 }
 
 /** Moves the incoming object over exactly the object that was seen under the lock. */

@@ -20,10 +20,12 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
     else out.result(`Would put back ${lost} lost jobs. Nothing was changed.`)
     return 0
   }
-  const { requeued, finishedRuns, swept } = await app.reconcile()
-  if (out.json) out.resultJson({ v: 1, type: 'reconcile', requeued, finishedRuns, swept })
+  const { requeued, finishedRuns, swept, repaired } = await app.reconcile()
+  if (out.json) out.resultJson({ v: 1, type: 'reconcile', requeued, finishedRuns, swept, repaired })
   else {
     out.result(`Put back ${requeued} lost jobs, closed ${finishedRuns.length} runs, swept ${swept.folders} folders and ${swept.objects} objects.`)
+    const { noted, restarted } = repaired
+    if (noted + restarted > 0) out.result(`Published objects that differed: ${noted} noted, ${restarted} done again.`)
   }
   return 0
 }

@@ -47,6 +47,8 @@ export type PartitionFilter = {
   readonly intervals?: readonly string[]
   readonly months?: readonly string[]
   readonly states?: readonly State[]
+  /** Only rows that something changed in the last so many milliseconds. */
+  readonly changedWithinMs?: number
 }
 
 /** The catalog as reports, repairs and the command line see it. */

@@ -1,0 +1,57 @@
+import { createHash } from 'node:crypto'
+import { objectKeyOf } from '../domain/names.js'
+import { partitionKeyOf } from '../domain/partition.js'
+import type { PartitionSummary, KeeperCatalog } from '../domain/ports/keeper-catalog.js'
+import type { JobQueue } from '../domain/ports/job-queue.js'
+import type { PlanCatalog } from '../domain/ports/plan-catalog.js'
+import { plan } from './plan.js'
+import type { Ports } from './stage.js'
+
+export type RepairPorts = Pick<Ports, 'lake' | 'log'> & {
+  readonly keeper: KeeperCatalog
+  readonly plan: PlanCatalog
+  readonly queue: JobQueue
+}
+
+/** `noted`: the bytes are right and only the ETag was not. `restarted`: other bytes, or none; the partition is done again. */
+export type Repaired = { readonly noted: number; readonly restarted: number }
+
+/**
+ * Compares published objects with what the catalog says of them, by ETag and where that differs by hash. A worker that lost
+ * its database in mid-publication can leave such a difference; so can a hand in the bucket. Only rows that changed lately
+ * are looked at here: `candlelake verify` reads them all.
+ */
+export async function repairPublished(ports: RepairPorts, changedWithinMs: number): Promise<Repaired> {
+  const drifted: PartitionSummary[] = []
+  let noted = 0
+  for await (const row of ports.keeper.partitions({ states: ['verified', 'provisional'], changedWithinMs })) {
+    const verdict = await compare(row, ports)
+    if (verdict === 'noted') noted++
+    if (verdict === 'drifted') drifted.push(row)
+  }
+  return { noted, restarted: drifted.length === 0 ? 0 : await restart(drifted, ports) }
+}
+
+async function compare({ partition, published }: PartitionSummary, ports: RepairPorts): Promise<'same' | 'noted' | 'drifted'> {
+  const key = objectKeyOf(partition)
+  const object = await ports.lake.head(key)
+  if (!published || !object) return 'drifted'
+  if (object.etag === published.etag) return 'same'
+  const hash = createHash('sha256')
+  for await (const piece of await ports.lake.get({ key, ifMatch: object.etag })) hash.update(piece as Buffer)
+  if (hash.digest('hex') !== published.sha256Hex) return 'drifted'
+  await ports.keeper.repairPublished({ partition, published: { ...published, etag: object.etag } })
+  return 'noted'
+}
+
+async function restart(drifted: readonly PartitionSummary[], ports: RepairPorts): Promise<number> {
+  for (const { partition } of drifted) ports.log.warn('published.drifted', { partition: partitionKeyOf(partition) })
+  const partitions = drifted.map((row) => row.partition)
+  const rows = await ports.plan.rowsOf(partitions)
+  const run = await ports.plan.createRun({ kind: 'retry', request: { why: 'published objects differ from the catalog' } })
+  const wanted = partitions.map((partition) => {
+    const sources = rows.get(partitionKeyOf(partition))?.sources ?? []
+    return { partition, sources, bounds: null }
+  })
+  return (await plan(wanted, ports, { run, force: true })).todo
+}
