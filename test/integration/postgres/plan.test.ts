@@ -164,6 +164,37 @@ describe('postgres catalog: plans and runs', () => {
     expect((await catalog.plan.progress(last)).states.cancelled).to.equal(300)
   })
 
+  it('lets a cancellation wait for a batch that is being linked, and then spares what it wants', async () => {
+    const [partition, blocked] = [newPartition(), newPartition()]
+    const first = await planned(catalog, [partition])
+    await planned(catalog, [blocked])
+    await catalog.pool.query(`update partitions set state = 'failed' where symbol = $1`, [blocked.symbol])
+    const blocker = await catalog.pool.connect()
+    await blocker.query('begin')
+    await blocker.query('select from partitions where symbol = $1 for update', [blocked.symbol])
+    const planning = planned(catalog, [partition, blocked])
+    await waiters(1)
+    const cancelling = catalog.plan.cancel(first.run.id)
+    await waiters(2)
+    await blocker.query('commit')
+    blocker.release()
+    const second = await planning
+    expect(second.jobs.map((job) => job.stage)).to.deep.equal(['download', 'download'])
+    expect(await cancelling).to.deep.equal({ cancelled: 0, kept: 1 })
+    expect(await rowOf(catalog, partition)).to.include({ state: 'planned', generation: 1 })
+  })
+
+  /** Waits until so many statements of this database wait for a lock. */
+  const waiters = async (count: number): Promise<void> => {
+    for (let i = 0; i < 500; i++) {
+      const { rows } = await catalog.pool.query<{ waiting: number }>(`select count(*) as waiting from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`)
+      if (rows[0]?.waiting === count) return
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+    throw new Error(`never ${count} waiting`)
+  }
+
   it('knows no run that was never made', async () => {
     for (const ask of [catalog.plan.progress('zzzzz'), catalog.plan.cancel('zzzzz')]) {
       const thrown: unknown = await ask.catch((error: unknown) => error)
