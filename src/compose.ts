@@ -8,7 +8,7 @@ import { composeWorkers } from './compose-workers.js'
 import type { Config } from './config.js'
 import { PipelineError } from './domain/errors.js'
 import { partitionKeyOf, type Partition } from './domain/partition.js'
-import type { WantedPartition } from './domain/plan.js'
+import { wantedAgain, type WantedPartition } from './domain/plan.js'
 import type { Log, Observe } from './domain/ports/observe.js'
 import type { Run } from './domain/ports/plan-catalog.js'
 import type { Metrics } from './observability/metrics.js'
@@ -110,10 +110,7 @@ async function retryQuarantined(
   const { plan: plans } = await services.catalog()
   const run = await plans.createRun({ kind: 'retry', request: { partitions: partitions.length } })
   const rows = await plans.rowsOf(partitions)
-  const wanted = partitions.map((partition): WantedPartition => {
-    const row = rows.get(partitionKeyOf(partition))
-    return { partition, sources: row?.sources ?? [], bounds: null }
-  })
+  const wanted = partitions.map((partition) => wantedAgain(partition, rows.get(partitionKeyOf(partition))))
   const figures: PlanFigures = await plan(wanted, { plan: plans, queue: await services.queue() }, { run, force: true })
   return { run, started: figures.todo }
 }

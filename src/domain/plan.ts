@@ -16,6 +16,7 @@ export type PlannedRow = {
   readonly state: State
   /** The sources that the row was made of, or was last planned with. */
   readonly sources: readonly WantedSource[]
+  readonly bounds: SeriesBounds
   /** Somebody holds a lease that has not expired. */
   readonly leased: boolean
 }
@@ -68,6 +69,13 @@ export function sourcesChanged(listed: readonly WantedSource[], known: readonly 
 }
 
 const differ = (a: string | number | null, b: string | number | null): boolean => a !== null && b !== null && a !== b
+
+/** The same partition wanted again from the sources that its row knows: what a retry asks for. */
+export const wantedAgain = (partition: Partition, row: PlannedRow | undefined): WantedPartition => ({
+  partition,
+  sources: row?.sources ?? [],
+  bounds: row?.bounds ?? null,
+})
 
 export type Plan = readonly { readonly wanted: WantedPartition; readonly decision: PlanDecision }[]
 

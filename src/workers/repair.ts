@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { objectKeyOf } from '../domain/names.js'
 import { partitionKeyOf } from '../domain/partition.js'
+import { wantedAgain } from '../domain/plan.js'
 import type { PartitionSummary, KeeperCatalog } from '../domain/ports/keeper-catalog.js'
 import type { JobQueue } from '../domain/ports/job-queue.js'
 import type { PlanCatalog } from '../domain/ports/plan-catalog.js'
@@ -49,9 +50,6 @@ async function restart(drifted: readonly PartitionSummary[], ports: RepairPorts)
   const partitions = drifted.map((row) => row.partition)
   const rows = await ports.plan.rowsOf(partitions)
   const run = await ports.plan.createRun({ kind: 'retry', request: { why: 'published objects differ from the catalog' } })
-  const wanted = partitions.map((partition) => {
-    const sources = rows.get(partitionKeyOf(partition))?.sources ?? []
-    return { partition, sources, bounds: null }
-  })
+  const wanted = partitions.map((partition) => wantedAgain(partition, rows.get(partitionKeyOf(partition))))
   return (await plan(wanted, ports, { run, force: true })).todo
 }

@@ -56,17 +56,18 @@ type Row = KeyRow & {
   readonly generation: number
   readonly state: State
   readonly sources: readonly WantedSource[]
+  readonly bounds: PlannedRow['bounds']
   readonly leased: boolean
 }
 
 async function rowsOf(db: Db, partitions: readonly Partition[]): Promise<ReadonlyMap<string, PlannedRow>> {
   const { rows } = await sql<Row>`
-    select p.dataset, p.symbol, p.interval, p.month, p.generation, p.state, p.work -> 'wanted' as sources,
+    select p.dataset, p.symbol, p.interval, p.month, p.generation, p.state, p.work -> 'wanted' as sources, p.work -> 'bounds' as bounds,
       coalesce(p.lease_until > now(), false) as leased
     from unnest(${keyArrays(partitions)}) as i(dataset, symbol, interval, month) ${lookedUp}`.execute(db)
   return new Map(rows.map((row) => {
-    const { generation, state, sources, leased } = row
-    return [partitionKeyOf(partitionOf(row)), { generation, state, sources, leased }]
+    const { generation, state, sources, bounds, leased } = row
+    return [partitionKeyOf(partitionOf(row)), { generation, state, sources, bounds, leased }]
   }))
 }
 

@@ -7,7 +7,7 @@ import { FINISHED, isLegal, STATES, UNFINISHED, type State } from '../../../src/
 const partition = parsePartitionKey('spot-klines/BTCUSDT/1h/2024-01')
 const source = (etag: string | null, bytes: number | null = 10): WantedSource => ({ key: 'k', etag, bytes, lastModified: null })
 const wanted = (...sources: WantedSource[]): WantedPartition => ({ partition, sources, bounds: null })
-const row = (state: State, etag: string | null = 'a'): PlannedRow => ({ generation: 3, state, sources: [source(etag)], leased: false })
+const row = (state: State, etag: string | null = 'a'): PlannedRow => ({ generation: 3, state, sources: [source(etag)], bounds: null, leased: false })
 const decide = (state: State, w = wanted(source('a'))): string => {
   const d = planPartition(w, row(state))
   return d.kind === 'start' ? `start ${d.reason}` : d.kind === 'join' ? `join ${d.stage}` : 'done'
