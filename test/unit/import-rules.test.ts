@@ -21,7 +21,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   compose: ['domain', 'jobs', 'queues', 'workers', 'workers/runtime', 'adapters', 'archive-server', 'observability',
     'server', 'config', 'cli', 'version'],
   version: [],
-  index: ['domain', 'jobs', 'queues', 'compose', 'config'],
+  index: ['domain', 'jobs', 'queues', 'compose', 'config', 'cli'],
 }
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))

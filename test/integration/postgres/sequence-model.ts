@@ -80,7 +80,7 @@ export class SequenceModel {
 
   plannedRow(at: number): PlannedRow | undefined {
     const row = this.rows.get(at)
-    return row && { generation: row.generation, state: row.state, sources: [], leased: row.lease?.expired === false }
+    return row && { generation: row.generation, state: row.state, sources: [], bounds: null, leased: row.lease?.expired === false }
   }
 
   plan(run: ModelRun, at: number, partition: Partition, force: boolean): PlanDecision {

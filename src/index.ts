@@ -1,0 +1,15 @@
+/**
+ * The library: what the command line is made of. `openApp` joins everything for one process; the rest are the words and
+ * rules that callers meet. A later version adds readers of the lake.
+ */
+export { openApp } from './compose.js'
+export { loadConfig, type Config } from './config.js'
+export type { App } from './cli/app.js'
+export type { Certificate, Gap, GapClass } from './domain/certificate.js'
+export { DATASETS, MARKETS, type Dataset, type Market } from './domain/dataset.js'
+export { asPipelineError, ERRORS, PipelineError, type ErrorCode, type Facts } from './domain/errors.js'
+export { VERDICTS, type Finding, type FindingCode } from './domain/findings.js'
+export { INTERVALS, type Interval } from './domain/interval.js'
+export { parseLakeKey, partitionOfKey } from './domain/names.js'
+export { parsePartitionKey, partitionKeyOf, type Partition, type Series } from './domain/partition.js'
+export { STATES, type Stage, type State } from './domain/states.js'
