@@ -14,11 +14,14 @@ import type { Directive, StartedJob } from '../../src/workers/stage.js'
 import { freshDatabase } from '../support/postgres.js'
 import { acquireRedis } from '../support/redis.js'
 
-/** A server of the queues with a corner for nobody else; `stealLock` makes a running job's lock somebody else's. */
+/** A server of the queues with a corner for nobody else. */
 export type QueuePlace = {
   readonly kind: QueueBackend['kind']
   readonly options: BackendOptions
+  /** Makes a running job's lock somebody else's. */
   stealLock(job: Job): Promise<void>
+  /** Makes the queue believe that workers died on a job so often. */
+  stalled(job: Job, times: number): Promise<void>
   clean(): Promise<void>
 }
 
@@ -31,6 +34,9 @@ export async function redisPlace(): Promise<QueuePlace> {
     stealLock: async (job) => {
       await client.set(`${prefix}:${job.stage}:${idOf(job)}:lock`, 'somebody', 'PX', 60_000)
     },
+    stalled: async (job, times) => {
+      await client.hset(`${prefix}:${job.stage}:${idOf(job)}`, 'stc', times)
+    },
     clean: async () => {
       const keys = await client.keys(`${prefix}:*`)
       for (let i = 0; i < keys.length; i += 1_000) await client.unlink(...keys.slice(i, i + 1_000))
@@ -41,19 +47,22 @@ export async function redisPlace(): Promise<QueuePlace> {
 
 export async function postgresPlace(): Promise<QueuePlace> {
   const database = await freshDatabase()
+  const execute = async (statement: string, values: unknown[]): Promise<void> => {
+    const client = new pg.Client(database.connection)
+    await client.connect()
+    await client.query(statement, values).finally(() => client.end())
+  }
   return {
     kind: 'postgres',
     options: { url: null, postgres: database.connection },
-    stealLock: async (job) => {
-      const client = new pg.Client(database.connection)
-      await client.connect()
-      const until = Date.now() + 60_000
-      await client.query(`update bullmq.job set lock_token = 'somebody', locked_until_ms = $2 where id = $1`, [idOf(job), until])
-      await client.end()
-    },
+    stealLock: (job) =>
+      execute(`update bullmq.job set lock_token = 'x', locked_until_ms = $2 where id = $1`, [idOf(job), Date.now() + 60_000]),
+    stalled: (job, times) => execute('update bullmq.job set stalled_count = $2 where id = $1', [idOf(job), times]),
     clean: () => database.drop(),
   }
 }
+
+export const PLACES = [['redis', redisPlace], ['postgres', postgresPlace]] as const
 
 /** The `i`-th of many partitions, as a backfill's download of generation 1 unless said otherwise. */
 export function jobOf(i: number, o: Partial<Omit<Job, 'partition'>> = {}): Job {
