@@ -81,7 +81,9 @@ class PostgresBackend implements QueueBackend {
   }
 
   async forgetFinished(stage: Stage, ids: readonly string[]): Promise<void> {
-    const statement = `delete from job where queue = $1 and id = any($2::text[]) and state in ('completed', 'failed')`
+    // Rows that somebody else has at hand are being removed by retention, or run again: waiting for them could deadlock.
+    const statement = `delete from job where queue = $1 and id in (
+      select id from job where queue = $1 and id = any($2::text[]) and state in ('completed', 'failed') for update skip locked)`
     await within(this.#timeoutMs, this.at, () => this.#pool.query(statement, [stage, ids]))
   }
 

@@ -27,6 +27,9 @@ export type StageWorkerOptions = {
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 2_000
 
+/** An idle worker asks this often; on Postgres BullMQ would wait an hour for a delayed job, which looks like a dead worker. */
+const LONGEST_WAIT_SECONDS = 10
+
 /** One hour of points a minute: without any, BullMQ's exported totals stay 0 and look healthy. */
 const METRICS = { maxDataPoints: 60 }
 
@@ -110,6 +113,10 @@ export class StageWorker extends Worker<StageJobData, void, string, IQueueBacken
       if (isUnreachable(thrown)) await this.#pause()
       throw thrown
     }
+  }
+
+  protected override getBlockTimeout(blockUntil: number): number {
+    return Math.min(LONGEST_WAIT_SECONDS, super.getBlockTimeout(blockUntil))
   }
 
   protected override handleCompleted(...args: Parameters<Worker<StageJobData, void>['handleCompleted']>): Promise<BullJob> {

@@ -18,8 +18,8 @@ import { acquireRedis } from '../support/redis.js'
 export type QueuePlace = {
   readonly kind: QueueBackend['kind']
   readonly options: BackendOptions
-  /** Makes a running job's lock somebody else's. */
-  stealLock(job: Job): Promise<void>
+  /** Makes a running job's lock somebody else's, for so long. */
+  stealLock(job: Job, ms: number): Promise<void>
   /** Makes the queue believe that workers died on a job so often. */
   stalled(job: Job, times: number): Promise<void>
   clean(): Promise<void>
@@ -31,8 +31,8 @@ export async function redisPlace(): Promise<QueuePlace> {
   return {
     kind: 'redis',
     options: { url, prefix },
-    stealLock: async (job) => {
-      await client.set(`${prefix}:${job.stage}:${idOf(job)}:lock`, 'somebody', 'PX', 60_000)
+    stealLock: async (job, ms) => {
+      await client.set(`${prefix}:${job.stage}:${idOf(job)}:lock`, 'somebody', 'PX', ms)
     },
     stalled: async (job, times) => {
       await client.hset(`${prefix}:${job.stage}:${idOf(job)}`, 'stc', times)
@@ -55,8 +55,8 @@ export async function postgresPlace(): Promise<QueuePlace> {
   return {
     kind: 'postgres',
     options: { url: null, postgres: database.connection },
-    stealLock: (job) =>
-      execute(`update bullmq.job set lock_token = 'x', locked_until_ms = $2 where id = $1`, [idOf(job), Date.now() + 60_000]),
+    stealLock: (job, ms) =>
+      execute(`update bullmq.job set lock_token = 'x', locked_until_ms = $2 where id = $1`, [idOf(job), Date.now() + ms]),
     stalled: (job, times) => execute('update bullmq.job set stalled_count = $2 where id = $1', [idOf(job), times]),
     clean: () => database.drop(),
   }

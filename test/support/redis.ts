@@ -65,10 +65,11 @@ function asProcess(path: string, port: number, settings: readonly string[]): Han
     await gone
   }
   const remove = (): void => rmSync(dir, { recursive: true, force: true })
-  process.once('exit', () => {
+  const atExit = (): void => {
     child?.kill('SIGKILL')
     remove()
-  })
+  }
+  process.once('exit', atExit)
   return {
     kill9: end,
     async restart() {
@@ -77,7 +78,11 @@ function asProcess(path: string, port: number, settings: readonly string[]): Han
       child.unref()
       await answers(port)
     },
-    stop: () => end().then(remove),
+    async stop() {
+      process.removeListener('exit', atExit)
+      await end()
+      remove()
+    },
   }
 }
 
