@@ -62,7 +62,15 @@ export async function composeWorkers(
   const { workerId: name } = ports
   const run = (job: StartedJob, signal: AbortSignal): ReturnType<typeof runStage> => runStage(job, ports, signal)
   const backend = await services.backend()
-  const handle = startWorkers({ backend, stages, run, log, name, lockMs: config.jobLockSeconds * MS })
+  const handle = startWorkers({
+    backend, stages, run, log, name, lockMs: config.jobLockSeconds * MS,
+    onGivenUp: ({ stage, partition, generation }, message) => {
+      ports.catalog.giveUp({ stage, partition, generation, code: 'POISONED', message }).catch((thrown: unknown) => {
+        // The row keeps its state; reconcile finds that no job is left for it, and puts it back.
+        log.warn('worker.give_up_not_recorded', { partition: partitionKeyOf(partition), code: asPipelineError(thrown).code })
+      })
+    },
+  })
   const stopped = new AbortController()
   const reconciling = reconcileEvery({ ...ports, keeper, plan }, config.reconcileSeconds * MS, stopped.signal)
   const beating = beat(keeper, ports, options.stages, handle, log)

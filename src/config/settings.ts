@@ -87,8 +87,8 @@ export const SETTINGS = {
   VERIFY_CONCURRENCY: {
     kind: 'count', min: 1, max: 256, fallback: null, derived: true, shown: 'ENGINE_SLOTS', help: 'verifications at once in a worker',
   },
-  JOB_LOCK_SECONDS: { kind: 'seconds', min: 1, max: 3_600, fallback: 30, help: 'a job whose worker is silent so long is given to another' },
-  LEASE_SECONDS: { kind: 'seconds', min: 1, max: 3_600, fallback: 30, help: 'a partition whose worker is silent so long may be claimed by another' },
+  JOB_LOCK_SECONDS: { kind: 'seconds', min: 1, max: 3_600, fallback: 15, help: 'a job whose worker is silent so long is given to another' },
+  LEASE_SECONDS: { kind: 'seconds', min: 1, max: 3_600, fallback: 15, help: 'a partition whose worker is silent so long may be claimed by another' },
   RECONCILE_SECONDS: { kind: 'seconds', min: 1, max: 86_400, fallback: 60, help: 'time between two looks for lost work' },
   ARCHIVE_CONNECT_TIMEOUT_SECONDS: { kind: 'seconds', min: 0.1, max: 600, fallback: 10, help: 'time to reach the archive' },
   ARCHIVE_HEADERS_TIMEOUT_SECONDS: { kind: 'seconds', min: 0.1, max: 600, fallback: 30, help: 'time until the archive answers' },
