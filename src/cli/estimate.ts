@@ -16,18 +16,16 @@ const SECONDS_PER_PARTITION = 0.25
 const ZIP_BYTES_PER_SECOND = 8 * 1024 ** 2
 
 /**
- * Estimates from the listing's sizes and from the lake as it is. Listed sizes stand in for the unlisted ones: the mean
- * of the known. `slots` is how many partitions are converted at once.
+ * Estimates from the listing's sizes and from the lake as it is. Files that no listing named count for nothing: where the
+ * rest was listed they mostly do not exist. `slots` is how many partitions are converted at once.
  */
 export function estimateOf(figures: PlanFigures, experience: Experience, slots: number): Estimate {
-  const known = figures.todo - figures.unlisted
-  if (figures.todo > 0 && known === 0) return { downloadBytes: null, lakeBytes: null, seconds: null }
-  const downloadBytes = figures.todo === 0 ? 0 : Math.round((figures.downloadBytes / known) * figures.todo)
+  const { downloadBytes, todo, joined, unlisted } = figures
+  if (todo > 0 && unlisted === todo) return { downloadBytes: null, lakeBytes: null, seconds: null }
   const ratio = experience.bytesIn > 0 ? experience.bytesOut / experience.bytesIn : LAKE_PER_ZIP
-  const todo = figures.todo + figures.joined
   return {
     downloadBytes,
     lakeBytes: Math.round(downloadBytes * ratio),
-    seconds: (todo * SECONDS_PER_PARTITION + downloadBytes / ZIP_BYTES_PER_SECOND) / slots,
+    seconds: ((todo + joined) * SECONDS_PER_PARTITION + downloadBytes / ZIP_BYTES_PER_SECOND) / slots,
   }
 }

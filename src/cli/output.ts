@@ -38,6 +38,8 @@ export interface Output extends OutputFlags {
   note(...lines: readonly string[]): void
   /** An error, in words or with `--json` as an object. */
   error(thrown: unknown): void
+  /** While bars are on the screen, lines for stderr go through whoever draws them; null when they are gone. */
+  divert(print: ((lines: string) => void) | null): void
   close(): void
 }
 
@@ -57,6 +59,8 @@ export function openOutput(o: {
     out: paintOf(file === null && wantsColour(facts(stdout), flags.color)),
     err: paintOf(wantsColour(facts(stderr), flags.color)),
   }
+  let print: ((lines: string) => void) | null = null
+  const say = (lines: readonly string[]): void => (print ? print(lines.join('\n')) : writeErr(lines.map((line) => `${line}\n`).join('')))
   const put = (text: string): void => void (file === null ? write(text) : writeSync(file, text))
   return {
     ...flags,
@@ -66,11 +70,11 @@ export function openOutput(o: {
     result: (...lines) => put(lines.map((line) => `${line}\n`).join('')),
     resultJson: (value) => put(`${toLine(value)}\n`),
     note: (...lines) => {
-      if (!flags.quiet) writeErr(lines.map((line) => `${line}\n`).join(''))
+      if (!flags.quiet) say(lines)
     },
-    error: (thrown) => {
-      const lines = flags.json ? [toLine(errorJson(thrown))] : renderError(thrown, { verbose: flags.verbose, paint: paint.err })
-      writeErr(lines.map((line) => `${line}\n`).join(''))
+    error: (thrown) => say(flags.json ? [toLine(errorJson(thrown))] : renderError(thrown, { verbose: flags.verbose, paint: paint.err })),
+    divert: (to) => {
+      print = to
     },
     close: () => {
       if (file !== null) closeSync(file)

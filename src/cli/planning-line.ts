@@ -7,6 +7,7 @@ export async function openPlanningLine(out: Output): Promise<{ show(partitions: 
   const { createLogUpdate } = await import('log-update')
   const update = createLogUpdate(process.stderr)
   let partitions = 0
+  out.divert((lines) => update.persist(lines))
   const timer = setInterval(() => update(`planning  ${formatCount(partitions)} partitions`), 300)
   return {
     show: (count) => {
@@ -14,6 +15,7 @@ export async function openPlanningLine(out: Output): Promise<{ show(partitions: 
     },
     end: () => {
       clearInterval(timer)
+      out.divert(null)
       update.clear()
       update.done()
     },

@@ -9,7 +9,7 @@ export interface ProgressScreen {
   show(view: RunView): void
   /** A line that stays, above the bars. */
   note(line: string): void
-  /** Takes the bars away; the last view is shown once more where it was not. */
+  /** Takes the bars away. */
   end(): void
 }
 
@@ -23,12 +23,14 @@ export async function openScreen(out: Output, stderr: Sink & NodeJS.WriteStream,
 async function barScreen(out: Output, stderr: NodeJS.WriteStream): Promise<ProgressScreen> {
   const { createLogUpdate } = await import('log-update')
   const update = createLogUpdate(stderr)
+  out.divert((lines) => update.persist(lines))
   return {
     everyMs: 100,
     // One cell less than there are: some terminals wrap a line that fills them, and the bars would climb.
     show: (view) => update(renderRun(view, (stderr.columns || 80) - 1, out.paint.err).join('\n')),
-    note: (line) => update.persist(line),
+    note: (line) => out.note(line),
     end: () => {
+      out.divert(null)
       update.clear()
       update.done()
     },

@@ -72,10 +72,10 @@ async function work(context: Context, run: RunToWork, tracker: RunTracker): Prom
       wait: (ms) => pause.wait(ms, signal),
     })
   } finally {
-    clearInterval(timer)
-    screen.end()
     await workers.drain()
     run.events.listen(null)
+    clearInterval(timer)
+    screen.end()
   }
   return await plans.progress(run.runId)
 }

@@ -34,7 +34,8 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
   const progress = await (await app.plans()).progress(report.run.id)
   await sayPlanned(context, report, progress, startedMs)
   if (flags['detach'] === true) return detached(context, report, report.run.id)
-  const downloadBytes = report.unlisted > 0 ? null : report.downloadBytes
+  // What joined partitions still lack is not known.
+  const downloadBytes = report.joined > 0 || report.unlisted === report.todo ? null : report.downloadBytes
   const { summary } = await workRun(context, { app, events, runId: report.run.id, downloadBytes, concurrency, startedMs })
   return reportRun(context, summary)
 }

@@ -21,7 +21,6 @@ export const demo: CommandSpec = {
 }
 
 async function run(context: Context, flags: FlagValues): Promise<number> {
-  const startedMs = Date.now()
   const [{ writeSampleArchive }, { startArchiveServer }] = await Promise.all([
     import('../../archive-server/sample.js'), import('../../archive-server/server.js'),
   ])
@@ -32,7 +31,7 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
     const facts = await writeSampleArchive(archive)
     const server = await startArchiveServer({ root: archive })
     try {
-      return await pipeline(context, { root, archiveUrl: server.url, facts, startedMs, keep: flags['keep'] === true })
+      return await pipeline(context, { root, archiveUrl: server.url, facts, keep: flags['keep'] === true })
     } finally {
       await server.close()
     }
@@ -42,7 +41,7 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
   }
 }
 
-type Demo = { root: string; archiveUrl: string; facts: SampleFacts; startedMs: number; keep: boolean }
+type Demo = { root: string; archiveUrl: string; facts: SampleFacts; keep: boolean }
 
 async function pipeline(context: Context, o: Demo): Promise<number> {
   const { out, interrupts } = context
@@ -54,8 +53,9 @@ async function pipeline(context: Context, o: Demo): Promise<number> {
   const app = await context.openApp({ observe: events.observe, isolated: settings })
   try {
     out.note(`Archive at ${o.archiveUrl}, everything else in ${o.root}`)
-    const { runId, downloadBytes } = await plan(context, app, o)
-    const done = await workRun(context, { app, events, runId, downloadBytes, concurrency: {}, startedMs: o.startedMs })
+    const startedMs = Date.now()
+    const { runId, downloadBytes } = await plan(context, app, o, startedMs)
+    const done = await workRun(context, { app, events, runId, downloadBytes, concurrency: {}, startedMs })
     if (out.json && interrupts.ending === null) await sayQuery(context, app, lake)
     const code = reportRun(context, done.summary)
     if (interrupts.ending !== null) return code
@@ -71,14 +71,17 @@ async function pipeline(context: Context, o: Demo): Promise<number> {
   }
 }
 
-async function plan({ out, interrupts }: Context, app: App, o: Demo): Promise<{ runId: string; downloadBytes: number }> {
+async function plan({ out, interrupts }: Context, app: App, o: Demo, startedMs: number) {
   const { renderPlanned } = await import('../render/plan.js')
-  const { facts } = o
-  const asked = { symbols: facts.symbols, intervals: facts.intervals, from: facts.from, to: facts.to }
-  const plannedMs = Date.now()
-  const request = await requestOf(asked, plannedMs, () => Promise.resolve(''))
-  const report = await app.plan(request, { dryRun: false, force: false, asked, signal: interrupts.signal, onProgress: () => undefined })
-  if (!out.json) out.note(renderPlanned(report, { verified: 0, seconds: (Date.now() - plannedMs) / 1_000 }))
+  const { openPlanningLine } = await import('../planning-line.js')
+  const { symbols, intervals, from, to } = o.facts
+  const asked = { symbols, intervals, from, to }
+  const request = await requestOf(asked, startedMs, () => Promise.resolve(''))
+  const line = await openPlanningLine(out)
+  const report = await app.plan(request, {
+    dryRun: false, force: false, asked, signal: interrupts.signal, onProgress: (figures) => line.show(figures.partitions),
+  }).finally(() => line.end())
+  if (!out.json) out.note(renderPlanned(report, { verified: 0, seconds: (Date.now() - startedMs) / 1_000 }))
   return { runId: report.run?.id ?? '', downloadBytes: report.downloadBytes }
 }
 
@@ -95,7 +98,7 @@ async function sayFigures({ out }: Context, { summary, tracker }: Done): Promise
   )
 }
 
-const QUERY = 'select symbol, interval, count(*) as bars, min(low) as low, max(high) as high, round(sum(volume), 1) as volume ' +
+const QUERY = 'select symbol, interval, count(*) as bars, max(high) as high, round(sum(volume), 1) as volume ' +
   'from spot_klines group by all order by all'
 
 async function sayQuery({ out }: Context, app: App, lake: string): Promise<void> {

@@ -4,11 +4,12 @@ import { formatBytes, formatCount, formatSeconds, plural } from './format.js'
 
 /** `Planned 356 partitions in 0.9s: 0 verified, 418 MiB to download` */
 export function renderPlanned(report: PlanReport, o: { readonly verified: number; readonly seconds: number }): string {
-  const bytes = report.todo === report.unlisted ? 'an unknown size' : formatBytes(report.downloadBytes)
-  const download = report.todo === 0 ? 'nothing' : `${bytes}`
-  const joined = report.joined > 0 ? `${formatCount(report.joined)} on their way, ` : ''
-  return `Planned ${plural(report.partitions, 'partition')} in ${formatSeconds(o.seconds)}: ` +
-    `${formatCount(o.verified)} verified, ${joined}${download} to download`
+  const parts = [`${formatCount(o.verified)} verified`]
+  if (report.joined > 0) parts.push(`${formatCount(report.joined)} on their way`)
+  const known = report.unlisted < report.todo
+  if (report.todo > 0) parts.push(`${known ? formatBytes(report.downloadBytes) : 'an unknown size'} to download`)
+  if (report.todo + report.joined === 0) parts.push('nothing to download')
+  return `Planned ${plural(report.partitions, 'partition')} in ${formatSeconds(o.seconds)}: ${parts.join(', ')}`
 }
 
 /** What a dry run says: what would be done, and what it would take. */
