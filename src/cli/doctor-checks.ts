@@ -6,6 +6,7 @@ import { asPipelineError } from '../domain/errors.js'
 import { withoutPassword } from '../config/shown-settings.js'
 import { INCOMING } from '../domain/names.js'
 import type { App } from './app.js'
+import { hintOf } from './render/error.js'
 import { formatBytes, formatSeconds } from './render/format.js'
 
 /** What a check found. `do` is what to do about a failure. */
@@ -41,8 +42,8 @@ export async function runCheck(check: Check, app: App, timeoutMs: number): Promi
     return { name: check.name, ...(await Promise.race([check.run(app), late])) }
   } catch (thrown) {
     const error = asPipelineError(thrown)
-    const where = error.at === null ? '' : `${error.at} `
-    return { name: check.name, ok: false, detail: `${where}${error.message}`, do: error.do ?? `see ${error.code}` }
+    const where = error.at === null || error.message.includes(error.at) ? '' : `${error.at} `
+    return { name: check.name, ok: false, detail: `${where}${error.message}`, do: hintOf(error) ?? `see ${error.code}` }
   } finally {
     clearTimeout(timer)
   }

@@ -88,10 +88,11 @@ async function contextOf(
   }
 }
 
-/** Workers and the server log; other commands with `-v` only. */
+/** Workers and the server log; other commands with `-v` only, and not across their bars. */
 async function logOf(spec: CommandSpec, out: Output, { config }: LoadedConfig): Promise<Log> {
   const { openLog, SILENT } = await import('../observability/log.js')
-  return spec.logs || out.verbose ? openLog({ level: config.logLevel }) : SILENT
+  if (spec.logs) return openLog({ level: config.logLevel })
+  return out.verbose ? openLog({ level: config.logLevel, write: (line) => out.note(line.trimEnd()) }) : SILENT
 }
 
 /** A command that only reads ends with the signal; one that works ends by itself, having seen it. */

@@ -13,15 +13,16 @@ export const cancel: CommandSpec = {
 
 async function run(context: Context, flags: FlagValues, id = ''): Promise<number> {
   const { out } = context
+  const { plural } = await import('../render/format.js')
   const plans = await (await context.openApp()).plans()
   if (flags['dryRun'] === true) {
     const pending = pendingOf((await plans.progress(id)).states)
     if (out.json) out.resultJson({ v: 1, type: 'cancel', run: id, unfinished: pending, dryRun: true })
-    else out.result(`Would cancel run ${id}: ${pending} partitions are not finished. Nothing was changed.`)
+    else out.result(`Would cancel run ${id}: ${plural(pending, 'partition')} not finished. Nothing was changed.`)
     return 0
   }
   const { cancelled, kept } = await plans.cancel(id)
   if (out.json) out.resultJson({ v: 1, type: 'cancel', run: id, cancelled, kept })
-  else out.result(`Cancelled run ${id}: ${cancelled} partitions given up${kept > 0 ? `, ${kept} kept for other runs` : ''}.`)
+  else out.result(`Cancelled run ${id}: ${plural(cancelled, 'partition')} given up${kept > 0 ? `, ${kept} kept for other runs` : ''}.`)
   return 0
 }

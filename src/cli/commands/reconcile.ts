@@ -13,17 +13,19 @@ export const reconcile: CommandSpec = {
 
 async function run(context: Context, flags: FlagValues): Promise<number> {
   const { out } = context
+  const { plural } = await import('../render/format.js')
   const app = await context.openApp()
   if (flags['dryRun'] === true) {
     const lost = await lostJobs(app)
     if (out.json) out.resultJson({ v: 1, type: 'reconcile', lost, dryRun: true })
-    else out.result(`Would put back ${lost} lost jobs. Nothing was changed.`)
+    else out.result(`Would put back ${plural(lost, 'lost job')}. Nothing was changed.`)
     return 0
   }
   const { requeued, finishedRuns, swept, repaired } = await app.reconcile()
   if (out.json) out.resultJson({ v: 1, type: 'reconcile', requeued, finishedRuns, swept, repaired })
   else {
-    out.result(`Put back ${requeued} lost jobs, closed ${finishedRuns.length} runs, swept ${swept.folders} folders and ${swept.objects} objects.`)
+    out.result(`Put back ${plural(requeued, 'lost job')}, closed ${plural(finishedRuns.length, 'run')}, ` +
+      `swept ${plural(swept.folders, 'folder')} and ${plural(swept.objects, 'object')}.`)
     const { noted, restarted } = repaired
     if (noted + restarted > 0) out.result(`Published objects that differed: ${noted} noted, ${restarted} done again.`)
   }

@@ -1,4 +1,4 @@
-import { asPipelineError, type PipelineError } from '../../domain/errors.js'
+import { asPipelineError, type ErrorCode, type PipelineError } from '../../domain/errors.js'
 import type { Paint } from './paint.js'
 import { escapeControls } from './escape.js'
 
@@ -22,8 +22,18 @@ export function errorJson(thrown: unknown): Readonly<Record<string, unknown>> {
   return { v: 1, type: 'error', code: error.code, message: error.message, at: error.at, do: hintOf(error), facts }
 }
 
-const hintOf = (error: PipelineError): string | null =>
-  error.do ?? (error.code === 'UNEXPECTED' ? 'run it again with -v and report what it says' : null)
+/** What to do where an error does not say so itself. */
+const HINTS: Readonly<Partial<Record<ErrorCode, string>>> = {
+  CATALOG_UNREACHABLE: 'start it, or correct or unset DATABASE_URL',
+  QUEUE_UNREACHABLE: 'start it, or correct or unset QUEUE_URL',
+  ARCHIVE_UNREACHABLE: 'check the network, HTTPS_PROXY and ARCHIVE_URL',
+  STORE_UNREACHABLE: 'check LAKE_URL and STAGING_URL',
+  DISK_FULL: 'free space, or move CANDLELAKE_HOME',
+  UNEXPECTED: 'run it again with -v and report what it says',
+}
+
+/** What a person can do about an error, as far as anybody knows. */
+export const hintOf = (error: PipelineError): string | null => error.do ?? HINTS[error.code] ?? null
 
 function stacksOf(thrown: unknown): readonly string[] {
   if (!(thrown instanceof Error)) return []

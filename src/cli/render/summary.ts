@@ -3,14 +3,15 @@ import { pendingOf, type RunSummary, type SummaryRows } from '../run-summary.js'
 import { formatBytes, formatCount, formatSeconds } from './format.js'
 import { renderTable, type Column } from './table.js'
 
-/** Shown always; the rest where there are any. */
-const ALWAYS: readonly State[] = ['verified', 'late', 'quarantined']
-const SOMETIMES: readonly State[] = ['provisional', 'absent', 'failed', 'cancelled']
+/** The states that have columns, in this order; those that are not `always` only where there are any. */
+const COLUMNS = [
+  ['verified', 'always'], ['provisional', 'sometimes'], ['late', 'always'], ['absent', 'sometimes'],
+  ['quarantined', 'always'], ['failed', 'sometimes'], ['cancelled', 'sometimes'],
+] as const satisfies readonly (readonly [State, 'always' | 'sometimes'])[]
 
 /** The table by dataset and interval, then the sentence that says how it ended. */
 export function renderSummary(summary: RunSummary): readonly string[] {
-  const shown = ['verified', 'provisional', 'late', 'absent', 'quarantined', 'failed', 'cancelled'] as const
-  const states = shown.filter((state) => ALWAYS.includes(state) || (SOMETIMES.includes(state) && summary.states[state] > 0))
+  const states = COLUMNS.filter(([state, when]) => when === 'always' || summary.states[state] > 0).map(([state]) => state)
   const titles = ['dataset', 'interval', ...states, 'rows', 'ZIP', 'Parquet']
   const columns = titles.map((title, i): Column => ({ title, align: i < 2 ? 'left' : 'right' }))
   const rows = groupsOf(summary.groups).map(({ dataset, interval, of }) => [
@@ -22,8 +23,8 @@ export function renderSummary(summary: RunSummary): readonly string[] {
 
 /** `Verified 354 of 356 in 27s, 2 quarantined. See: candlelake quarantine list` */
 function closing({ states, total, seconds }: RunSummary): string {
-  const rest = (['provisional', 'late', 'absent', 'quarantined', 'failed', 'cancelled'] as const)
-    .filter((state) => states[state] > 0).map((state) => `, ${formatCount(states[state])} ${state}`)
+  const rest = COLUMNS.filter(([state]) => state !== 'verified' && states[state] > 0)
+    .map(([state]) => `, ${formatCount(states[state])} ${state}`)
   const pending = pendingOf(states)
   const open = pending > 0 ? `, ${formatCount(pending)} not done` : ''
   const first = `Verified ${formatCount(states.verified)} of ${formatCount(total)} in ${formatSeconds(seconds)}${rest.join('')}${open}.`

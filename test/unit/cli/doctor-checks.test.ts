@@ -1,0 +1,56 @@
+import { expect } from 'chai'
+import type { App } from '../../../src/cli/app.js'
+import { CHECKS, runCheck, type Check } from '../../../src/cli/doctor-checks.js'
+import { PipelineError } from '../../../src/domain/errors.js'
+
+const app = (over: Partial<App>): App => over as App
+
+function checkOf(name: string): Check {
+  const check = CHECKS.find((one) => one.name === name)
+  if (!check) throw new Error(`there is no check ${name}`)
+  return check
+}
+
+describe('checks of doctor', () => {
+  it('look at every service, in the order in which they depend on each other', () => {
+    expect(CHECKS.map(({ name }) => name)).to.deep.equal(['catalog', 'queue', 'lake', 'staging', 'archive', 'listing', 'engine', 'clock'])
+  })
+
+  it('say what answers', async () => {
+    const finding = await runCheck(checkOf('catalog'), app({ describeCatalog: () => Promise.resolve('embedded Postgres 18.4') }), 5_000)
+    expect(finding).to.deep.equal({ name: 'catalog', ok: true, detail: 'embedded Postgres 18.4', do: null })
+  })
+
+  it('turn an error into what failed, where, and what to do', async () => {
+    const down = (facts: Record<string, string>) => app({
+      describeCatalog: () => Promise.reject(new PipelineError('CATALOG_UNREACHABLE', 'password refused', facts)),
+    })
+    expect(await runCheck(checkOf('catalog'), down({ at: 'lake@db:5432', do: 'correct DATABASE_URL' }), 5_000))
+      .to.deep.equal({ name: 'catalog', ok: false, detail: 'lake@db:5432 password refused', do: 'correct DATABASE_URL' })
+    expect((await runCheck(checkOf('catalog'), down({}), 5_000)).do).to.equal('start it, or correct or unset DATABASE_URL')
+  })
+
+  it('fail a service that does not answer', async () => {
+    const finding = await runCheck(checkOf('engine'), app({ askEngine: () => new Promise(() => undefined) }), 20)
+    expect([finding.ok, finding.detail]).to.deep.equal([false, 'no answer in 0.0s'])
+  })
+
+  it('see a clock that is wrong', async () => {
+    const off = (ms: number) => app({ askArchive: () => Promise.resolve({ date: new Date(Date.now() + ms) }) })
+    expect((await runCheck(checkOf('clock'), off(5_000), 5_000)).ok).to.equal(true)
+    const wrong = await runCheck(checkOf('clock'), off(-3_600_000), 5_000)
+    expect([wrong.ok, wrong.detail]).to.deep.equal([false, '1h00m away from the archive'])
+    expect((await runCheck(checkOf('clock'), app({ askArchive: () => Promise.resolve({ date: null }) }), 5_000)).ok).to.equal(true)
+  })
+
+  it('see staging without the room that it may take', async () => {
+    const room = (free: number | null) => app({
+      config: { stagingUrl: 'file:///s', stagingMaxBytes: 4 * 1024 ** 3 } as App['config'],
+      staging: () => Promise.resolve({ freeBytes: () => Promise.resolve(free) } as unknown as Awaited<ReturnType<App['staging']>>),
+    })
+    expect((await runCheck(checkOf('staging'), room(5 * 1024 ** 3), 5_000)).detail).to.equal('file:///s has 5 GiB free')
+    const small = await runCheck(checkOf('staging'), room(1024 ** 3), 5_000)
+    expect([small.ok, small.do]).to.deep.equal([false, 'free 3 GiB, or lower STAGING_MAX_BYTES (4 GiB)'])
+    expect((await runCheck(checkOf('staging'), room(null), 5_000)).ok).to.equal(true)
+  })
+})

@@ -1,0 +1,34 @@
+import { expect } from 'chai'
+import { resolveConfig } from '../../../src/config.js'
+import { shownSettings, withoutPassword } from '../../../src/config/shown-settings.js'
+import { SETTING_NAMES } from '../../../src/config/settings.js'
+
+const CANARY = 'hunter2-canary'
+
+describe('settings as doctor shows them', () => {
+  it('name every setting with value and origin, and no secret', async () => {
+    const loaded = await resolveConfig({
+      flags: { LATE_DAYS: '7' },
+      environment: {
+        DATABASE_URL: `postgres://lake:${CANARY}@db:5432/lake?password=${CANARY}`, SERVER_USER: 'ann', SERVER_PASSWORD: CANARY,
+        HTTPS_PROXY: `http://ann:${CANARY}@proxy:3128`, CANDLELAKE_FAILPOINTS: 'convert.staged:kill',
+      },
+      dotenv: { QUEUE_URL: `redis://:${CANARY}@cache:6379` }, userHome: '/home/ann', cores: 2,
+    })
+    const shown = shownSettings(loaded)
+    expect(shown.map(({ name }) => name)).to.deep.equal(SETTING_NAMES)
+    expect(JSON.stringify(shown)).to.not.include(CANARY)
+    const of = (wanted: string) => shown.filter(({ name }) => name === wanted).map(({ value, origin }) => `${value} ${origin}`)[0]
+    expect(of('DATABASE_URL')).to.equal('postgres://lake@db:5432/lake environment')
+    expect(of('QUEUE_URL')).to.equal('redis://cache:6379 .env')
+    expect(of('SERVER_PASSWORD')).to.equal('set environment')
+    expect(of('LATE_DAYS')).to.equal('7 flag')
+    expect(of('NO_PROXY')).to.equal('unset default')
+    expect(of('CANDLELAKE_FAILPOINTS')).to.equal('convert.staged:kill environment')
+  })
+
+  it('leave other text as it is', () => {
+    expect(withoutPassword('file:///home/ann/lake')).to.equal('file:///home/ann/lake')
+    expect(withoutPassword('/etc/ssl/ca.pem')).to.equal('/etc/ssl/ca.pem')
+  })
+})
