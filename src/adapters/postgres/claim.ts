@@ -42,7 +42,8 @@ async function take(db: Db, o: Request, maxCrashes: number): Promise<ClaimResult
   const row = rows[0]
   if (!row) return null
   const work = fromColumn<Work>(row.work)
-  return { kind: 'claimed', claim: { stage, partition, generation, token, workerId, work, published: publishedOf(row) } }
+  const published = publishedOf(row)
+  return { kind: 'claimed', claim: { stage, partition, generation, token, workerId, work, published } }
 }
 
 type Seen = {
@@ -72,7 +73,7 @@ async function whyNot(db: Db, o: Request, maxCrashes: number): Promise<ClaimResu
   return row.crashes >= maxCrashes ? { kind: 'poisoned', crashes: row.crashes } : null
 }
 
-/** A job of a stage that the row has not come to has nothing to do either: whoever brings it there adds the job again. */
+/** A job of a stage that the row has not come to has nothing to do either: whoever brings it there adds the job. */
 function otherStage(o: Request, stage: (typeof STAGES)[number] | null): ClaimResult {
   const isAhead = stage === null || STAGES.indexOf(stage) > STAGES.indexOf(o.stage)
   return isAhead ? { kind: 'ahead', stage } : { kind: 'superseded' }

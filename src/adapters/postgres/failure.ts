@@ -3,12 +3,15 @@ import { PipelineError, type ErrorCode } from '../../domain/errors.js'
 /** Where the catalog is, without credentials: `host:port/database`, or the folder of a socket. */
 export type Whereabouts = { readonly at: string; readonly password: string | null }
 
-/** What a failure is: `code` null when the statement is to blame, `broken` when its connection must not be used again. */
+/** What a failure is: `code` null when the statement is to blame, `broken` when its connection is of no more use. */
 type Verdict = { readonly code: ErrorCode | null; readonly broken: boolean }
 
-const SOCKET_CODES = /^(E(CONN[A-Z]+|NOENT|PIPE|TIMEDOUT|NOTFOUND|AI_AGAIN|HOSTUNREACH|HOSTDOWN|NETUNREACH|NETDOWN|ACCES|PERM))$/
+const SOCKET_CODES = /^E(CONN[A-Z]+|NOENT|PIPE|TIMEDOUT|NOTFOUND|AI_AGAIN|(HOST|NET)(UNREACH|DOWN)|ACCES|PERM)$/
 /** pg reports a lost connection, and its own timeouts, by text alone. */
-const LOST = /^(Connection terminated|timeout expired|timeout exceeded|Query read timeout|Client (has encountered|was closed)|Cannot use a pool)/i
+const LOST = new RegExp(`^(${[
+  'Connection terminated', 'timeout expired', 'timeout exceeded', 'Query read timeout', 'Cannot use a pool',
+  'Client has encountered', 'Client was closed',
+].join('|')})`)
 
 /** SQLSTATEs, whole or by class. 57014 is the statement timeout: a database that slow is as good as away. */
 const STATES: readonly (readonly [RegExp, Verdict])[] = [

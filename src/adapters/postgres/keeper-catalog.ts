@@ -36,11 +36,13 @@ export function keeperCatalog(db: Kysely<unknown>): KeeperCatalog {
 async function adoptLake(db: Db, o: { url: string; numericType: NumericType }): Promise<void> {
   const { rows } = await sql<{ numeric_type: NumericType; url: string }>`
     insert into lake (url, numeric_type) values (${o.url}, ${o.numericType})
-    on conflict (id) do update set url = case when lake.numeric_type = excluded.numeric_type then excluded.url else lake.url end
+    on conflict (id) do update
+      set url = case when lake.numeric_type = excluded.numeric_type then excluded.url else lake.url end
     returning numeric_type, url`.execute(db)
   const is = rows[0]
   if (!is || is.numeric_type === o.numericType) return
-  throw new PipelineError('NUMERIC_TYPE_MISMATCH', `the lake holds ${is.numeric_type} numbers, asked for are ${o.numericType} ones`, {
+  const message = `the lake holds ${is.numeric_type} numbers, asked for are ${o.numericType} ones`
+  throw new PipelineError('NUMERIC_TYPE_MISMATCH', message, {
     at: is.url,
     lake: is.numeric_type,
     asked: o.numericType,
@@ -65,7 +67,7 @@ async function isReferenced(db: Db, o: { partition: Partition; generation: numbe
     || uploaded?.key === incomingKeyOf(partition, generation, token)
 }
 
-/** Only for the revision that the row shows: one that was published in the meantime is newer than what the caller saw. */
+/** Only for the revision that the row shows: one that was published meanwhile is newer than what the caller saw. */
 async function repairPublished(db: Db, o: { partition: Partition; published: Published }): Promise<boolean> {
   const { key, etag, bytes, sha256Hex, rows: count, revision } = o.published
   const { rows } = await sql`

@@ -4,13 +4,15 @@ import { MIGRATIONS } from './migrations/index.js'
 
 const TABLE = 'migrations'
 
+type Migrations = Readonly<Record<string, Migration>>
+
 /**
  * Brings the schema to this program's version. Any number of processes may call it at once: kysely runs all that is
- * missing in one transaction under an advisory lock. An up-to-date database is only read, so a role without the right to
- * create tables will do.
+ * missing in one transaction under an advisory lock. An up-to-date database is only read, so a role that may not create
+ * tables will do.
  * @throws {CATALOG_NEWER} when the database was migrated by a newer program
  */
-export async function migrate(db: Kysely<unknown>, schema: string, migrations: Readonly<Record<string, Migration>> = MIGRATIONS): Promise<void> {
+export async function migrate(db: Kysely<unknown>, schema: string, migrations: Migrations = MIGRATIONS): Promise<void> {
   const applied = await appliedIn(db, schema)
   refuseNewer(applied, migrations, schema)
   if (Object.keys(migrations).every((name) => applied.includes(name))) return
@@ -39,10 +41,11 @@ async function appliedIn(db: Kysely<unknown>, schema: string): Promise<readonly 
 
 const numberOf = (name: string | undefined): number => Number.parseInt(name ?? '0', 10)
 
-function refuseNewer(applied: readonly string[], known: Readonly<Record<string, Migration>>, schema: string): void {
+function refuseNewer(applied: readonly string[], known: Migrations, schema: string): void {
   if (applied.every((name) => Object.hasOwn(known, name))) return
   const [database, program] = [Math.max(...applied.map(numberOf)), Math.max(...Object.keys(known).map(numberOf))]
-  throw new PipelineError('CATALOG_NEWER', `the catalog is at version ${database}, this program knows up to ${program}`, {
+  const message = `the catalog is at version ${database}, this program knows up to ${program}`
+  throw new PipelineError('CATALOG_NEWER', message, {
     at: `schema ${schema}`,
     database,
     program,

@@ -76,7 +76,7 @@ function whereaboutsOf(config: pg.PoolConfig): Whereabouts {
   try {
     const { host, port, database, password } = new pg.Client(config)
     const at = host.startsWith('/') ? `${host}/${database ?? ''}` : `${host}:${port}/${database ?? ''}`
-    return { at, password: password ?? null }
+    return { at, password: typeof password === 'string' ? password : null }
   } catch {
     throw new PipelineError('BAD_CONFIG', 'the address of the catalog cannot be read', {
       at: 'DATABASE_URL',

@@ -20,10 +20,12 @@ export async function progress(db: Db, runId: string): Promise<RunProgress> {
   const run = found.rows[0]
   if (!run) throw runAbsent(runId)
   const { rows } = await sql<StateRow>`
-    select p.state, count(*)::int as partitions, count(*) filter (where r.already_done)::int as done_before, ${publishedSums}
+    select p.state, count(*)::int as partitions, (count(*) filter (where r.already_done))::int as done_before,
+      ${publishedSums}
     from run_partitions r join partitions p on p.id = r.partition_id
     where r.run_id = ${runId} group by p.state`.execute(db)
-  const sum = (figure: (row: StateRow) => number, of = rows): number => of.reduce((total, row) => total + figure(row), 0)
+  const sum = (figure: (row: StateRow) => number, of = rows): number =>
+    of.reduce((total, row) => total + figure(row), 0)
   const published = rows.filter((row) => isPublished(row.state))
   return {
     run: runOf(run),
@@ -45,7 +47,9 @@ export const publishedSums = sql`
 export const isPublished = (state: State): boolean => state === 'verified' || state === 'provisional'
 
 /** A count for every state, 0 for those without rows. */
-export function countsByState(rows: readonly { readonly state: State; readonly partitions: number }[]): Record<State, number> {
+export function countsByState(
+  rows: readonly { readonly state: State; readonly partitions: number }[],
+): Record<State, number> {
   const counts = Object.fromEntries(STATES.map((state) => [state, 0])) as Record<State, number>
   for (const row of rows) counts[row.state] = row.partitions
   return counts

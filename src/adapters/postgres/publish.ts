@@ -14,7 +14,8 @@ export function publish(
 ): Promise<boolean> {
   return db.transaction().execute(async (trx) => {
     const { rows } = await sql<PublishedColumns>`
-      select ${publishedColumns} from partitions p where ${isHeldBy(claimed)} and p.state = 'verifying' for update`.execute(trx)
+      select ${publishedColumns} from partitions p
+      where ${isHeldBy(claimed)} and p.state = 'verifying' for update`.execute(trx)
     const row = rows[0]
     if (!row) return false
     await record(trx, claimed, await effect(publishedOf(row)))
@@ -30,8 +31,9 @@ async function record(db: Db, claimed: Claim, { state, published, certificate }:
   await sql`
     with done as (
       update partitions p set state = ${state}, published_key = ${plainText(key)}, published_etag = ${plainText(etag)},
-        published_bytes = ${bytes}, published_sha256 = ${sha256Hex}, published_rows = ${rows}, published_revision = ${revision},
-        source_bytes = ${sourceBytes}, flagged = ${verdictOf(certificate.findings) === 'flag'}, staged_bytes = 0, crashes = 0,
+        published_bytes = ${bytes}, published_sha256 = ${sha256Hex}, published_rows = ${rows},
+        published_revision = ${revision}, source_bytes = ${sourceBytes},
+        flagged = ${verdictOf(certificate.findings) === 'flag'}, staged_bytes = 0, crashes = 0,
         code = null, message = null, facts = null, ended_stage = null, ended_attempt = null,
         work = ${jsonText(settledWork(claimed.work))}::jsonb, ${freed}
       where ${isHeldBy(claimed)} returning p.id

@@ -2,10 +2,14 @@ import { sql } from 'kysely'
 import type { StaleRow } from '../../domain/ports/keeper-catalog.js'
 import type { Job, RunKind } from '../../domain/ports/plan-catalog.js'
 import { STATES_OF, type Stage } from '../../domain/states.js'
-import { freed, keyArrays, leaseIsFree, partitionOf, sameKey, stageOfRow, stateList, type Db, type KeyRow } from './rows.js'
+import {
+  freed, keyArrays, leaseIsFree, partitionOf, sameKey, stageOfRow, stateList, type Db, type KeyRow,
+} from './rows.js'
 
 /** Rows at a stage that nobody holds and nothing has changed or checked for a while, the longest unchecked first. */
-export async function stale(db: Db, o: { stage: Stage; unchangedMs: number; limit: number }): Promise<readonly StaleRow[]> {
+export async function stale(
+  db: Db, o: { stage: Stage; unchangedMs: number; limit: number },
+): Promise<readonly StaleRow[]> {
   const { rows } = await sql<KeyRow & { generation: number }>`
     select p.dataset, p.symbol, p.interval, p.month, p.generation from partitions p
     where p.state in ${stateList(STATES_OF[o.stage])} and ${leaseIsFree}
@@ -25,7 +29,8 @@ const unchanged = (rows: readonly StaleRow[]) => sql`
 export async function touch(db: Db, rows: readonly StaleRow[]): Promise<void> {
   if (rows.length === 0) return
   await sql`
-    with seen as (${unchanged(rows)}) update partitions p set checked_at = now() from seen where p.id = seen.id`.execute(db)
+    with seen as (${unchanged(rows)})
+    update partitions p set checked_at = now() from seen where p.id = seen.id`.execute(db)
 }
 
 /** The crashes stay counted: a partition that kills every worker would go round for ever otherwise. */

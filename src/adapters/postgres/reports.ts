@@ -35,7 +35,8 @@ type Summary = Awaited<ReturnType<KeeperCatalog['summary']>>[number]
 type SummaryRow = Omit<Summary, 'bytesIn' | 'bytesOut'> & { readonly bytes_in: number; readonly bytes_out: number }
 
 export async function summary(db: Db, runId?: string): Promise<readonly Summary[]> {
-  const ofRun = runId === undefined ? sql`` : sql`join run_partitions r on r.partition_id = p.id and r.run_id = ${runId}`
+  const ofRun = runId === undefined ? sql`` : sql`
+    join run_partitions r on r.partition_id = p.id and r.run_id = ${runId}`
   const { rows } = await sql<SummaryRow>`
     select p.dataset, p.interval, p.state, count(*)::int as partitions, ${publishedSums} from partitions p ${ofRun}
     group by p.dataset, p.interval, p.state order by p.dataset, p.interval, p.state`.execute(db)

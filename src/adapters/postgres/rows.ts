@@ -3,13 +3,18 @@ import type { ErrorCode } from '../../domain/errors.js'
 import type { Partition } from '../../domain/partition.js'
 import type { Claim } from '../../domain/ports/stage-catalog.js'
 import type { Source, WantedSource } from '../../domain/source.js'
-import { STAGE_OF, STATES, UNFINISHED, FINISHED, type Stage, type State } from '../../domain/states.js'
+import { STAGE_OF, UNFINISHED, FINISHED, type Stage, type State } from '../../domain/states.js'
 import type { Published, Work } from '../../domain/work.js'
 
 export type Db = Kysely<unknown> | Transaction<unknown>
 
 /** The columns that name a partition. */
-export type KeyRow = { readonly dataset: string; readonly symbol: string; readonly interval: string; readonly month: string }
+export type KeyRow = {
+  readonly dataset: string
+  readonly symbol: string
+  readonly interval: string
+  readonly month: string
+}
 
 /** What was stored came through the parsers of the domain. */
 export const partitionOf = (row: KeyRow): Partition =>
@@ -25,29 +30,31 @@ export const keyArrays = (partitions: readonly Partition[]): RawBuilder<unknown>
   ${partitions.map((p) => p.interval)}::text[], ${partitions.map((p) => p.month)}::text[]`
 
 /**
- * Each row `p` of the partition that a row `i` names, by the index. A plain join is planned as a scan of the whole table
- * up to some 100,000 rows: 30 ms for every 1,000 partitions in place of 5.
+ * Each row `p` of the partition that a row `i` names, by the index. A plain join is planned as a scan of the whole
+ * table up to some 100,000 rows: 30 ms for every 1,000 partitions in place of 5.
  */
 export const lookedUp = sql`cross join lateral (select * from partitions where dataset = i.dataset and symbol = i.symbol
   and "interval" = i.interval and month = i.month offset 0) p`
 
 /** The condition that rows `p` and `i` name the same partition. */
-export const sameKey = sql`p.dataset = i.dataset and p.symbol = i.symbol and p.interval = i.interval and p.month = i.month`
+export const sameKey = sql`
+  p.dataset = i.dataset and p.symbol = i.symbol and p.interval = i.interval and p.month = i.month`
 
 /** State lists as literals, so that partial indexes match. */
-export const stateList = (states: readonly State[]): RawBuilder<unknown> => sql.raw(`(${states.map((s) => `'${s}'`).join(', ')})`)
+export const stateList = (states: readonly State[]): RawBuilder<unknown> =>
+  sql.raw(`(${states.map((state) => `'${state}'`).join(', ')})`)
 export const unfinishedStates = stateList(UNFINISHED)
 export const finishedStates = stateList(FINISHED)
 export const publishedStates = stateList(['verified', 'provisional'])
 
 /** The state of a row `p` as the stage whose work it waits for, in SQL; null when nothing is to be done. */
-export const stageOfRow = sql<Stage | null>`case p.state ${sql.join(
-  STATES.flatMap((s) => { const stage = STAGE_OF[s]; return stage === null ? [] : [sql.raw(`when '${s}' then '${stage}'`)] }), sql` `,
+export const stageOfRow = sql<Stage | null>`case p.state ${sql.raw(
+  UNFINISHED.map((state) => `when '${state}' then '${STAGE_OF[state]}'`).join(' '),
 )} end`
 
 /**
- * The fence. A lease that has run out is still its holder's until somebody takes it: the token is then another's, or the
- * generation has been raised. So work that outlived a database outage is not thrown away.
+ * The fence. A lease that has run out is still its holder's until somebody takes it: the token is then another's, or
+ * the generation has been raised. So work that outlived a database outage is not thrown away.
  */
 export const isHeldBy = (claimed: Claim): RawBuilder<boolean> =>
   sql`p.lease_token = ${claimed.token} and p.generation = ${claimed.generation}`

@@ -7,7 +7,8 @@ import type { Run, RunKind, RunState } from '../../domain/ports/plan-catalog.js'
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
 
 /** Five random characters, e.g. `7f3k2`. */
-export const newRunId = (): string => Array.from({ length: 5 }, () => ALPHABET.charAt(randomInt(ALPHABET.length))).join('')
+export const newRunId = (): string =>
+  Array.from({ length: 5 }, () => ALPHABET.charAt(randomInt(ALPHABET.length))).join('')
 
 export type RunRow = {
   readonly id: string

@@ -6,7 +6,9 @@ import type { Work } from '../../domain/work.js'
 import { claim } from './claim.js'
 import { jsonText, plainText } from './json-column.js'
 import { publish } from './publish.js'
-import { freed, isHeldBy, isPartition, leaseIsFree, settledWork, stagedBytesOf, startedOver, stateList, type Db } from './rows.js'
+import {
+  freed, isHeldBy, isPartition, leaseIsFree, settledWork, stagedBytesOf, startedOver, stateList, type Db,
+} from './rows.js'
 
 /** The catalog as stages use it, over one pool. */
 export function stageCatalog(db: Kysely<unknown>, o: { maxCrashes: number }): StageCatalog {
@@ -42,12 +44,15 @@ async function raised(db: Db, statement: RawBuilder<unknown>): Promise<{ readonl
   return rows[0] ? { generation: rows[0].generation } : null
 }
 
-/** A row that is locked, by a publication of this very worker for example, is neither prolonged nor lost: it is skipped. */
+/** A row that is locked, by a publication of this very worker for example, is skipped: neither prolonged nor lost. */
 async function renew(db: Db, o: { tokens: readonly string[]; leaseMs: number }): Promise<ReadonlySet<string>> {
   const { rows } = await sql<{ lease_token: string }>`
-    with free as (select p.id from partitions p where p.lease_token = any (${o.tokens}) order by p.id for update skip locked),
-    renewed as (update partitions p set lease_until = now() + ${o.leaseMs} * interval '1 millisecond'
-      from free where p.id = free.id)
+    with free as (
+      select p.id from partitions p where p.lease_token = any (${o.tokens}) order by p.id for update skip locked
+    ), renewed as (
+      update partitions p set lease_until = now() + ${o.leaseMs} * interval '1 millisecond'
+      from free where p.id = free.id
+    )
     select p.lease_token from partitions p where p.lease_token = any (${o.tokens})`.execute(db)
   return new Set(rows.map((row) => row.lease_token))
 }
@@ -73,21 +78,22 @@ function end(db: Db, claimed: Claim, ended: Ended): Promise<boolean> {
   const kept = ended.kept === undefined || ended.kept === null ? null : plainText(ended.kept)
   const quarantined = sql`
     insert into quarantine (partition_id, generation, code, message, facts, findings, kept)
-    select ended.id, ${claimed.generation}, ${code}, ${message}, ${facts}::jsonb, ${jsonText(ended.findings ?? [])}::jsonb, ${kept}
+    select ended.id, ${claimed.generation}, ${code}, ${message}, ${facts}::jsonb,
+      ${jsonText(ended.findings ?? [])}::jsonb, ${kept}
     from ended where ${state === 'quarantined'}
     on conflict (partition_id) do update set generation = excluded.generation, code = excluded.code, since = now(),
       message = excluded.message, facts = excluded.facts, findings = excluded.findings, kept = excluded.kept`
   return touched(db, sql`
     with ended as (
-      update partitions p set state = ${state}, code = ${code}, message = ${message}, facts = ${facts}::jsonb, crashes = 0,
-        ended_stage = ${claimed.stage}, ended_attempt = ${attempt}, staged_bytes = 0,
+      update partitions p set state = ${state}, code = ${code}, message = ${message}, facts = ${facts}::jsonb,
+        crashes = 0, ended_stage = ${claimed.stage}, ended_attempt = ${attempt}, staged_bytes = 0,
         work = ${jsonText(settledWork(claimed.work))}::jsonb, ${freed}
       where ${isHeldBy(claimed)} returning p.id
     ), quarantined as (${quarantined})
     select id from ended`)
 }
 
-const reopen = (db: Db, o: { partition: Partition; generation: number }): Promise<{ readonly generation: number } | null> =>
+const reopen = (db: Db, o: { partition: Partition; generation: number }): ReturnType<StageCatalog['reopen']> =>
   raised(db, sql`
     update partitions p set ${startedOver(null)} where ${isPartition(o.partition)} and p.generation = ${o.generation}
       and p.state in ('failed', 'quarantined') and ${leaseIsFree} returning p.generation`)

@@ -19,6 +19,7 @@ export async function leave(db: Db, workerId: string): Promise<void> {
 
 export async function workers(db: Db): Promise<readonly WorkerRow[]> {
   const { rows } = await sql<WorkerRow>`
-    select id, host, pid, stages, doing, started_at as "startedAt", seen_at as "seenAt" from workers order by id`.execute(db)
+    select id, host, pid, stages, doing, started_at as "startedAt", seen_at as "seenAt"
+    from workers order by id`.execute(db)
   return rows
 }

@@ -9,7 +9,8 @@ describe('postgres catalog: claim', () => {
   before(async () => { catalog = await openFresh({ maxCrashes: 3 }) })
   after(() => catalog.drop())
 
-  const ask = (partition: ReturnType<typeof newPartition>, o: { stage?: 'download' | 'convert'; generation?: number; workerId?: string } = {}) =>
+  type Asked = { stage?: 'download' | 'convert'; generation?: number; workerId?: string }
+  const ask = (partition: ReturnType<typeof newPartition>, o: Asked = {}) =>
     catalog.stage.claim({ stage: 'download', partition, generation: 1, workerId: 'w1', leaseMs: LEASE_MS, ...o })
 
   it('gives a partition to exactly one of twenty workers that ask at once', async () => {
@@ -64,7 +65,8 @@ describe('postgres catalog: claim', () => {
     expect(await catalog.stage.commit(first, advanceOf(first))).to.equal(false)
     expect(await catalog.stage.release(first, { code: 'UNEXPECTED', message: 'late' })).to.equal(false)
     expect(await catalog.stage.restart(first, 'STAGING_LOST')).to.equal(null)
-    expect(await catalog.stage.end(first, { state: 'failed', code: 'UNEXPECTED', message: '', facts: {}, attempt: 0 })).to.equal(false)
+    const ended = { state: 'failed', code: 'UNEXPECTED', message: '', facts: {}, attempt: 0 } as const
+    expect(await catalog.stage.end(first, ended)).to.equal(false)
     expect(await rowOf(catalog, partition)).to.deep.equal(before)
     expect(await catalog.stage.commit(second, advanceOf(second))).to.equal(true)
   })
@@ -88,7 +90,7 @@ describe('postgres catalog: claim', () => {
     expect(await ask(finished)).to.deep.equal({ kind: 'ahead', stage: null })
   })
 
-  it('says `superseded` for an unknown partition, another generation, a cancelled run and a stage not yet reached', async () => {
+  it('says `superseded` for an unknown partition, another generation, a cancelled run, a stage not reached', async () => {
     expect(await ask(newPartition())).to.deep.equal({ kind: 'superseded' })
     const partition = newPartition()
     const { run } = await planned(catalog, [partition])
@@ -110,7 +112,9 @@ describe('postgres catalog: claim', () => {
   it('says `poisoned` after as many claims in a row as workers may die with a partition', async () => {
     const partition = newPartition()
     await planned(catalog, [partition])
-    for (let i = 0; i < 3; i++) await expire(catalog, (await claimed(catalog, 'download', partition, { workerId: `w${i}` })).token)
+    for (const workerId of ['w1', 'w2', 'w3']) {
+      await expire(catalog, (await claimed(catalog, 'download', partition, { workerId })).token)
+    }
     expect(await ask(partition)).to.deep.equal({ kind: 'poisoned', crashes: 3 })
     const given = { stage: 'download', partition, code: 'POISONED', message: 'three died' } as const
     expect(await catalog.stage.giveUp({ ...given, generation: 2 }), 'another generation').to.equal(false)
@@ -143,7 +147,8 @@ describe('postgres catalog: claim', () => {
       Date.now = real
     }
     const { rows } = await catalog.pool.query<{ ms: number }>(
-      'select extract(epoch from lease_until - clock_timestamp())::float8 * 1000 as ms from partitions where symbol = $1', [partition.symbol])
+      'select extract(epoch from lease_until - clock_timestamp())::float8 * 1000 as ms from partitions where symbol = $1',
+      [partition.symbol])
     expect(rows[0]?.ms).to.be.within(1, LEASE_MS)
   })
 
@@ -153,10 +158,12 @@ describe('postgres catalog: claim', () => {
     const locker = await catalog.pool.connect()
     await locker.query('begin')
     await locker.query('select from partitions where symbol = $1 for update', [partition.symbol])
-    const impatient = await openCatalog({ connection: catalog.connection, maxConnections: 1, applicationName: 'impatient' })
+    const { connection } = catalog
+    const impatient = await openCatalog({ connection, maxConnections: 1, applicationName: 'impatient' })
     await impatient.pool.query(`set lock_timeout = '100ms'`)
     try {
-      const result = await impatient.stage.claim({ stage: 'download', partition, generation: 1, workerId: 'w', leaseMs: LEASE_MS })
+      const request = { stage: 'download', partition, generation: 1, workerId: 'w', leaseMs: LEASE_MS } as const
+      const result = await impatient.stage.claim(request)
       expect(result.kind).to.equal('held')
     } finally {
       await locker.query('rollback')

@@ -4,7 +4,8 @@ import { once } from 'node:events'
 import { openCatalog } from '../../../src/adapters/postgres/connect.js'
 import { PipelineError } from '../../../src/domain/errors.js'
 import type { Log } from '../../../src/domain/ports/observe.js'
-import { openFresh } from './catalog-fixture.js'
+import { startServer } from '../../support/postgres.js'
+import { advanceOf, claimed, newPartition, openFresh, planned, rowOf } from './catalog-fixture.js'
 
 const quiet: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 
@@ -120,6 +121,25 @@ describe('postgres catalog: connections', () => {
     await other.end()
     expect(await catalog.keeper.workers()).to.deep.equal([])
     await catalog.drop()
+  })
+
+  it('outlives a server that crashes: what was recorded is there, and the same lease goes on', async () => {
+    const server = await startServer({ durable: true })
+    const catalog = await openCatalog({ connection: server.connection, maxConnections: 3, applicationName: 'test', log: quiet })
+    try {
+      const partition = newPartition()
+      await planned(catalog, [partition])
+      const claim = await claimed(catalog, 'download', partition)
+      await server.crash()
+      const down: unknown = await catalog.stage.commit(claim, advanceOf(claim)).catch((e: unknown) => e)
+      expect(down).to.be.instanceOf(PipelineError).with.property('code', 'CATALOG_UNREACHABLE')
+      await server.start()
+      expect(await catalog.stage.commit(claim, advanceOf(claim))).to.equal(true)
+      expect(await rowOf(catalog, partition)).to.include({ state: 'converting', generation: 1 })
+    } finally {
+      await catalog.close()
+      await server.stop()
+    }
   })
 
   it('says CATALOG_UNREACHABLE once it is closed, and closes as often as asked', async () => {

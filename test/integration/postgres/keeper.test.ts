@@ -15,10 +15,12 @@ describe('postgres catalog: keeper', () => {
     await catalog.pool.query(`update partitions set checked_at = now() - interval '1 hour' where symbol = $1`, [p.symbol])
   }
   const stale = async (p: Partition, unchangedMs = 60_000): Promise<readonly StaleRow[]> =>
-    (await catalog.keeper.stale({ stage: 'download', unchangedMs, limit: 1_000 })).filter((row) => row.partition.symbol === p.symbol)
+    (await catalog.keeper.stale({ stage: 'download', unchangedMs, limit: 1_000 }))
+      .filter((row) => row.partition.symbol === p.symbol)
 
   it('finds rows that nobody holds and nothing changed for a while, and no others', async () => {
-    const [quiet, fresh, held, expired, finished] = [newPartition(), newPartition(), newPartition(), newPartition(), newPartition()]
+    const [quiet, fresh, held] = [newPartition(), newPartition(), newPartition()]
+    const [expired, finished] = [newPartition(), newPartition()]
     await planned(catalog, [quiet, fresh, held, expired, finished])
     await claimed(catalog, 'download', held)
     await expire(catalog, (await claimed(catalog, 'download', expired)).token)
@@ -50,7 +52,8 @@ describe('postgres catalog: keeper', () => {
     ]
     await advancedTo(catalog, moved, 'convert')
     await claimed(catalog, 'download', taken)
-    expect(await catalog.keeper.requeue(seen)).to.deep.equal([{ stage: 'convert', partition: lost, generation: 2, kind: 'incremental' }])
+    const job = { stage: 'convert', partition: lost, generation: 2, kind: 'incremental' }
+    expect(await catalog.keeper.requeue(seen)).to.deep.equal([job])
     expect(await catalog.keeper.requeue(seen), 'again').to.deep.equal([])
     const again = await claimed(catalog, 'convert', lost, { generation: 2 })
     expect(again.work.downloaded, 'work is kept').not.to.equal(undefined)
@@ -124,7 +127,8 @@ describe('postgres catalog: keeper', () => {
     for await (const one of catalog.keeper.partitions({ symbols })) listed.push(one.partition.month)
     expect(listed).to.deep.equal(partitions.map((p) => p.month))
     const some = []
-    for await (const one of catalog.keeper.partitions({ symbols, months: ['1990-03', '2050-01', '1991-01'] })) some.push(one.partition.month)
+    const months = ['1990-03', '2050-01', '1991-01']
+    for await (const one of catalog.keeper.partitions({ symbols, months })) some.push(one.partition.month)
     expect(some).to.deep.equal(['1990-03', '1991-01', '2050-01'])
   })
 
@@ -140,7 +144,8 @@ describe('postgres catalog: keeper', () => {
   })
 
   it('knows the workers that beat, since when, and forgets those that leave or fall silent', async () => {
-    const worker = { id: 'host-1', host: 'h', pid: 7, stages: ['download', 'verify'], doing: [{ stage: 'verify', partition: 'p' }] } as const
+    const doing = [{ stage: 'verify', partition: 'p' }] as const
+    const worker = { id: 'host-1', host: 'h', pid: 7, stages: ['download', 'verify'], doing } as const
     await catalog.keeper.heartbeat({ ...worker, doing: [] })
     const [first] = await catalog.keeper.workers()
     await catalog.keeper.heartbeat(worker)

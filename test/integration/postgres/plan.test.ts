@@ -155,7 +155,8 @@ describe('postgres catalog: plans and runs', () => {
   it('leaves no partition of a cancelled run on its way, however plans and cancellations overlap', async () => {
     const partitions = newPartitions(300)
     const runs = await Promise.all(Array.from({ length: 6 }, () => catalog.plan.createRun({ kind: 'backfill', request: {} })))
-    await Promise.all(runs.flatMap((run, i) => [planned(catalog, partitions, { run }), ...(i < 5 ? [catalog.plan.cancel(run.id)] : [])]))
+    await Promise.all(runs.flatMap<Promise<unknown>>((run, i) =>
+      [planned(catalog, partitions, { run }), ...(i < 5 ? [catalog.plan.cancel(run.id)] : [])]))
     const last = runs.at(-1)?.id ?? ''
     const { states, total } = await catalog.plan.progress(last)
     expect(total).to.equal(300)

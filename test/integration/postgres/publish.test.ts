@@ -26,7 +26,8 @@ describe('postgres catalog: publish', () => {
     const partition = await verifying()
     const claim = await claimed(catalog, 'verify', partition)
     const verdict = verifiedAs(partition, { gaps: 3, findings: [{ code: 'GAP_UNKNOWN', count: 3, example: null }] })
-    expect(await catalog.stage.publish(claim, (before) => Promise.resolve(before === null ? verdict : verifiedAs(partition)))).to.equal(true)
+    const effect = (before: unknown) => before === null ? Promise.resolve(verdict) : Promise.reject(new Error('not the first'))
+    expect(await catalog.stage.publish(claim, effect)).to.equal(true)
     expect(await rowOf(catalog, partition)).to.include({
       state: 'verified', published_rows: 744, published_bytes: 700, source_bytes: 1_000, staged_bytes: 0, flagged: true,
       lease_token: null, code: null,
@@ -36,7 +37,8 @@ describe('postgres catalog: publish', () => {
       expect(summary.published).to.deep.equal(verdict.published)
       expect(summary.certificate).to.deep.equal(verdict.certificate)
     }
-    const sources = await catalog.pool.query<object>('select key, from_us, checksum from sources s join partitions p on p.id = s.partition_id where p.symbol = $1', [partition.symbol])
+    const sources = await catalog.pool.query<object>(`select key, from_us, checksum from sources s
+      join partitions p on p.id = s.partition_id where p.symbol = $1`, [partition.symbol])
     expect(sources.rows).to.deep.equal([{ key: claim.work.wanted[0]?.key, from_us: 1_704_067_200_000_000, checksum: 'ok' }])
   })
 
@@ -94,7 +96,7 @@ describe('postgres catalog: publish', () => {
       running--
       return verifiedAs(partition)
     }
-    const both = await Promise.all([catalog.stage.publish(claim, effect('one')), catalog.stage.publish(claim, effect('one'))])
+    const both = await Promise.all([1, 2].map(() => catalog.stage.publish(claim, effect('one'))))
     expect(both.filter(Boolean)).to.have.length(1)
     expect(order).to.deep.equal(['one starts', 'one ends'])
   })

@@ -19,7 +19,9 @@ const back = fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 2, arb
 const behind = fc.oneof({ weight: 6, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.integer({ min: -1, max: 2 }) })
 
 const step = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ do: fc.constant('plan' as const), at: fc.uniqueArray(at, { minLength: 1 }), force: fc.boolean() }) },
+  { weight: 3, arbitrary: fc.record({
+    do: fc.constant('plan' as const), at: fc.uniqueArray(at, { minLength: 1 }), force: fc.boolean(),
+  }) },
   { weight: 9, arbitrary: fc.record({
     do: fc.constant('claim' as const), at, worker: fc.constantFrom(...WORKERS), behind,
     stage: fc.oneof({ weight: 6, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.constantFrom(...STAGES) }),
@@ -28,7 +30,9 @@ const step = fc.oneof(
   { weight: 6, arbitrary: fc.record({ do: fc.constant('commit' as const), back }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('release' as const), back }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const), back }) },
-  { weight: 2, arbitrary: fc.record({ do: fc.constant('end' as const), back, state: fc.constantFrom('failed' as const, 'quarantined' as const) }) },
+  { weight: 2, arbitrary: fc.record({
+    do: fc.constant('end' as const), back, state: fc.constantFrom('failed' as const, 'quarantined' as const),
+  }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('reopen' as const), at, behind }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('giveUp' as const), at, behind }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('requeue' as const), at, behind }) },
@@ -217,7 +221,8 @@ describe('postgres catalog: any sequence of events', () => {
   it('ends as the model says: generations rise, one publication each, no stale token writes', async function () {
     this.timeout(300_000)
     const reached = new Map<string, number>()
-    const property = fc.asyncProperty(fc.array(step, { minLength: 15, maxLength: 50, size: 'max' }), (steps) => new Sequence(catalog, reached).run(steps))
+    const sequences = fc.array(step, { minLength: 15, maxLength: 50, size: 'max' })
+    const property = fc.asyncProperty(sequences, (steps) => new Sequence(catalog, reached).run(steps))
     await fc.assert(property, { numRuns: 300 })
     // The sequences are only worth what they reach.
     for (const what of ['claimed', 'held', 'ahead', 'ended', 'superseded', 'poisoned'].map((kind) => `claim ${kind}`)) {
@@ -260,7 +265,9 @@ describe('postgres catalog: any sequence of events', () => {
     }
     const reconcile = async (): Promise<void> => {
       for (let i = 0; i < 60; i++) {
-        for (const stage of STAGES) await catalog.keeper.requeue(await catalog.keeper.stale({ stage, unchangedMs: 3, limit: 2 }))
+        for (const stage of STAGES) {
+          await catalog.keeper.requeue(await catalog.keeper.stale({ stage, unchangedMs: 3, limit: 2 }))
+        }
         await new Promise((resolve) => setTimeout(resolve, 5))
       }
     }

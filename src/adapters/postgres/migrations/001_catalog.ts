@@ -1,7 +1,7 @@
 import { sql, type Kysely, type Migration } from 'kysely'
 
 /*
- * Names of partitions sort by bytes ("C"), the same on every server. Certificates and the like lie in tables of their own:
+ * Names of partitions sort by bytes ("C"), the same on every server. Certificates and the like have tables of their own:
  * counting the partitions of a run reads `partitions` from end to end, so its rows are kept short, and what is counted
  * comes first: columns of fixed length before any that can be null are found without walking the row.
  */
@@ -140,8 +140,8 @@ declare
     else array['planned'] end;
 begin
   if new.generation < old.generation then
-    raise exception 'generation of %/%/%/% would fall from % to %',
-      old.dataset, old.symbol, old.interval, old.month, old.generation, new.generation using errcode = 'check_violation';
+    raise exception 'generation of %/%/%/% would fall from % to %', old.dataset, old.symbol, old.interval, old.month,
+      old.generation, new.generation using errcode = 'check_violation';
   end if;
   if new.state <> old.state and not new.state = any (allowed) then
     raise exception '%/%/%/% cannot go from % to %',
