@@ -48,6 +48,28 @@ export function emptyRows(numericType: NumericType, capacity: number): CandleRow
   return { numericType, columns, count: 0, capacity }
 }
 
+/** Rows that a process keeps from one partition to the next, so that megabytes are not made and collected for each. */
+const KEPT_ROWS_MAX = 200_000
+
+/** Gives memory for rows, the same again where it fits; only one taker may use it at a time. */
+export class RowMemory {
+  #kept: CandleRows | null = null
+
+  take(numericType: NumericType, capacity: number): CandleRows {
+    const kept = this.#kept
+    const fits = kept?.numericType === numericType && kept.capacity >= capacity
+    const rows = fits ? kept : emptyRows(numericType, capacity)
+    rows.count = 0
+    this.#kept = rows
+    return rows
+  }
+
+  /** To be called when the rows have been used: a month of 1s is not kept. */
+  release(): void {
+    if (this.#kept && this.#kept.capacity > KEPT_ROWS_MAX) this.#kept = null
+  }
+}
+
 /** Makes room for at least half as many rows again. */
 export function grow(rows: CandleRows): void {
   const capacity = Math.max(1_024, Math.ceil(rows.capacity * 1.5))

@@ -6,7 +6,7 @@ import type { Partition } from '../../domain/partition.js'
 import type { ParquetOptions } from '../../domain/ports/engine.js'
 import type { CandleRows, Column } from './candle-rows.js'
 import { literal } from './duckdb-session.js'
-import { fillColumn } from './vector-words.js'
+import { fillChunk } from './vector-words.js'
 
 const CHUNK_ROWS = 2_048
 
@@ -35,9 +35,8 @@ export class CandleWriter {
         mainFunction: (_, chunk) => {
           const rows = this.#rows
           const count = rows ? Math.min(CHUNK_ROWS, rows.count - this.#at) : 0
-          chunk.rowCount = count
-          if (!rows || count === 0) return
-          for (const [index, column] of rows.columns.entries()) fillColumn(chunk, index, bytesOf(column, this.#at, count))
+          if (rows && count > 0) fillChunk(chunk, count, (index) => bytesOf(rows.columns[index]!, this.#at, count))
+          else chunk.rowCount = 0
           this.#at += count
         },
       }),

@@ -7,7 +7,7 @@ import { gridPointsIn } from '../../domain/interval.js'
 import { monthRange } from '../../domain/month.js'
 import { partitionKeyOf } from '../../domain/partition.js'
 import type { ConvertRequest } from '../../domain/ports/engine.js'
-import { emptyRows, integerAt, OPEN_TIME, type CandleRows } from './candle-rows.js'
+import { integerAt, OPEN_TIME, type CandleRows, type RowMemory } from './candle-rows.js'
 import type { CandleWriter } from './candle-writer.js'
 import { CsvSource } from './csv-source.js'
 import { digestOf } from './file-digest.js'
@@ -28,12 +28,12 @@ export const partialOf = (outPath: string): string => `${outPath}.partial`
  * place for good and bad files alike, and the logical hash is of the values read, not of the file written: when
  * verify computes it from the published object, it compares source and lake.
  */
-export async function convertPartition(request: ConvertRequest, writer: CandleWriter): Promise<ConvertFigures> {
+export async function convertPartition(request: ConvertRequest, writer: CandleWriter, memory: RowMemory): Promise<ConvertFigures> {
   const { partition, sources, outPath, parquet } = request
   const log = new FindingsLog()
   const range = monthRange(partition.month)
   const points = gridPointsIn(partition.interval, range).count
-  const rows = emptyRows(parquet.numericType, points + 16)
+  const rows = memory.take(parquet.numericType, points + 16)
   const maxRows = points * 2 + 100_000
   let inexactValues = 0
   let sourceRows = 0

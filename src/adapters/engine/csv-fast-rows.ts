@@ -38,11 +38,12 @@ const number = new Float64Array(3)
  * takes 21 ms and lets NaN, missing values, duplicates and disorder pass.
  */
 export function readFastRows(bytes: Uint8Array, at: number, end: number, rows: CandleRows, state: ReadState): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   let start = at
   while (start < end && state.unit !== null) {
     if (rows.count === rows.capacity) grow(rows)
     const inexact = state.inexactValues
-    const next = readRow(bytes, start, rows, state)
+    const next = readRow(bytes, view, start, rows, state)
     if (next === REFUSED) {
       state.inexactValues = inexact
       return start
@@ -54,15 +55,15 @@ export function readFastRows(bytes: Uint8Array, at: number, end: number, rows: C
 }
 
 /** The position after the row's newline. Every refusal may leave a half-written row behind, which `count` leaves out. */
-function readRow(bytes: Uint8Array, start: number, rows: CandleRows, state: ReadState): number {
+function readRow(bytes: Uint8Array, view: DataView, start: number, rows: CandleRows, state: ReadState): number {
   const { columns, count: row } = rows
-  let pos = readTime(bytes, start, columns[OPEN_TIME]!, row, state.unit, state.fromUs, state.toUs)
-  for (let field = 1; field < CLOSE_TIME && pos > 0; field++) pos = readValue(bytes, pos, columns[field]!, row, state)
-  if (pos > 0) pos = readTime(bytes, pos, columns[CLOSE_TIME]!, row, state.unit, state.closeFromUs, state.closeToUs)
-  if (pos > 0) pos = readValue(bytes, pos, columns[7]!, row, state)
-  if (pos > 0) pos = readCount(bytes, pos, columns[TRADES]!, row)
-  if (pos > 0) pos = readValue(bytes, pos, columns[9]!, row, state)
-  if (pos > 0) pos = readValue(bytes, pos, columns[10]!, row, state)
+  let pos = readTime(bytes, view, start, columns[OPEN_TIME]!, row, state.unit, state.fromUs, state.toUs)
+  for (let field = 1; field < CLOSE_TIME && pos > 0; field++) pos = readValue(bytes, view, pos, columns[field]!, row, state)
+  if (pos > 0) pos = readTime(bytes, view, pos, columns[CLOSE_TIME]!, row, state.unit, state.closeFromUs, state.closeToUs)
+  if (pos > 0) pos = readValue(bytes, view, pos, columns[7]!, row, state)
+  if (pos > 0) pos = readCount(bytes, view, pos, columns[TRADES]!, row)
+  if (pos > 0) pos = readValue(bytes, view, pos, columns[9]!, row, state)
+  if (pos > 0) pos = readValue(bytes, view, pos, columns[10]!, row, state)
   if (pos <= 0) return REFUSED
   while (isPlain(bytes[pos]!)) pos++
   return bytes[pos] === NEWLINE && !takerAboveTotal(rows, row) ? pos + 1 : REFUSED
@@ -72,7 +73,7 @@ function readRow(bytes: Uint8Array, start: number, rows: CandleRows, state: Read
 const isPlain = (byte: number): boolean => (byte ^ ZERO) < 10 || byte === POINT || byte === MINUS
 
 /** Reads digits with or without decimals, up to a comma, into `number`; the position after the comma. */
-function readNumber(bytes: Uint8Array, from: number): number {
+function readNumber(bytes: Uint8Array, view: DataView, from: number): number {
   let pos = from
   let byte = bytes[pos]!
   let whole = 0
@@ -87,6 +88,11 @@ function readNumber(bytes: Uint8Array, from: number): number {
   let decimals = 0
   if (byte === POINT) {
     const point = ++pos
+    if (hasEightDigits(bytes, view, pos)) {
+      number[1] = fourDigits(view.getUint32(pos, true)) * 10_000 + fourDigits(view.getUint32(pos + 4, true))
+      number[2] = 8
+      return pos + 9
+    }
     byte = bytes[pos]!
     while ((byte ^ ZERO) < 10) {
       fraction = (Math.imul(fraction, 10) + (byte ^ ZERO)) | 0
@@ -100,6 +106,22 @@ function readNumber(bytes: Uint8Array, from: number): number {
   return byte === COMMA ? pos + 1 : REFUSED
 }
 
+/** Whether exactly eight digits stand here: what spot prints after every point. */
+const hasEightDigits = (bytes: Uint8Array, view: DataView, at: number): boolean =>
+  at + 8 < bytes.length && bytes[at + 8] === COMMA && areDigits(view.getUint32(at, true)) && areDigits(view.getUint32(at + 4, true))
+
+/** Four bytes of text at a time cost a third of four times one: a digit is 0x30 to 0x39. */
+function areDigits(four: number): boolean {
+  const values = four ^ 0x30303030
+  return (((values + 0x76767676) | values) & 0x80808080) === 0
+}
+
+function fourDigits(four: number): number {
+  const values = four ^ 0x30303030
+  const pairs = (Math.imul(values, 10) + (values >>> 8)) & 0x00ff00ff
+  return (pairs & 0xff) * 100 + (pairs >>> 16)
+}
+
 /** Ten to sixteen digits, in two halves that each fit a double. */
 function longInteger(bytes: Uint8Array, from: number, to: number): number {
   const middle = to - 8
@@ -111,21 +133,32 @@ function longInteger(bytes: Uint8Array, from: number, to: number): number {
 }
 
 function readTime(
-  bytes: Uint8Array, from: number, column: Column, row: number, unit: TimeUnit | null, fromUs: number, toUs: number,
+  bytes: Uint8Array, view: DataView, from: number, column: Column, row: number, unit: TimeUnit | null, fromUs: number,
+  toUs: number,
 ): number {
-  const length = unit === 'ms' ? 13 : 16
-  const to = from + length
-  if (to >= bytes.length || bytes[to] !== COMMA) return REFUSED
-  for (let at = from; at < to; at++) if ((bytes[at]! ^ ZERO) >= 10) return REFUSED
-  const time = longInteger(bytes, from, to)
-  const us = unit === 'ms' ? time * 1_000 : time
+  const to = from + (unit === 'ms' ? 13 : 16)
+  if (from + 16 >= bytes.length || bytes[to] !== COMMA) return REFUSED
+  const a = view.getUint32(from, true)
+  const b = view.getUint32(from + 4, true)
+  const c = view.getUint32(from + 8, true)
+  if (!areDigits(a) || !areDigits(b) || !areDigits(c)) return REFUSED
+  let us = (fourDigits(a) * 10_000 + fourDigits(b)) * 10_000 + fourDigits(c)
+  if (unit === 'ms') {
+    const last = bytes[from + 12]! ^ ZERO
+    if (last >= 10) return REFUSED
+    us = (us * 10 + last) * 1_000
+  } else {
+    const d = view.getUint32(from + 12, true)
+    if (!areDigits(d)) return REFUSED
+    us = us * 10_000 + fourDigits(d)
+  }
   if (us < fromUs || us >= toUs) return REFUSED
   storeInteger(column, row, us)
   return to + 1
 }
 
-function readCount(bytes: Uint8Array, from: number, column: Column, row: number): number {
-  const next = readNumber(bytes, from)
+function readCount(bytes: Uint8Array, view: DataView, from: number, column: Column, row: number): number {
+  const next = readNumber(bytes, view, from)
   if (next === REFUSED || number[2] !== 0 || number[0]! > Number.MAX_SAFE_INTEGER) return REFUSED
   storeInteger(column, row, number[0]!)
   return next
@@ -137,8 +170,35 @@ function storeInteger({ words }: Column, row: number, value: number): void {
   words[row * 2 + 1] = upper
 }
 
-function readValue(bytes: Uint8Array, from: number, column: Column, row: number, state: ReadState): number {
-  const next = readNumber(bytes, from)
+function readValue(bytes: Uint8Array, view: DataView, from: number, column: Column, row: number, state: ReadState): number {
+  if (column.form === 'double') {
+    const next = readSpotDouble(bytes, view, from, column, row)
+    if (next !== REFUSED) return next
+  }
+  return readAnyValue(bytes, view, from, column, row, state)
+}
+
+/** A value as spot prints most of them, with eight decimals: a fifth less time for a file than with `readAnyValue`. */
+function readSpotDouble(bytes: Uint8Array, view: DataView, from: number, column: Column, row: number): number {
+  let pos = from
+  let byte = bytes[pos]!
+  let whole = 0
+  while ((byte ^ ZERO) < 10) {
+    whole = (Math.imul(whole, 10) + (byte ^ ZERO)) | 0
+    byte = bytes[++pos]!
+  }
+  if (byte !== POINT || pos === from || pos - from > 8 || whole >= ALWAYS_EXACT_BELOW || pos + 9 >= bytes.length) return REFUSED
+  if (bytes[pos + 9] !== COMMA) return REFUSED
+  const high = view.getUint32(pos + 1, true)
+  const low = view.getUint32(pos + 5, true)
+  if (!areDigits(high) || !areDigits(low)) return REFUSED
+  const scaled = whole * 1e8 + (fourDigits(high) * 10_000 + fourDigits(low))
+  column.doubles[row] = scaled / 1e8
+  return scaled === 0 && column.kind === 'price' ? REFUSED : pos + 10
+}
+
+function readAnyValue(bytes: Uint8Array, view: DataView, from: number, column: Column, row: number, state: ReadState): number {
+  const next = readNumber(bytes, view, from)
   if (next === REFUSED) return REFUSED
   const whole = number[0]!
   const fraction = number[1]!

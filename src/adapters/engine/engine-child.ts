@@ -1,4 +1,5 @@
 import { partitionKeyOf } from '../../domain/partition.js'
+import { RowMemory } from './candle-rows.js'
 import { CandleWriter } from './candle-writer.js'
 import { convertPartition } from './convert-partition.js'
 import { engineError, openSession } from './duckdb-session.js'
@@ -18,6 +19,8 @@ process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
 const session = openSession(options).then((connection) => ({ connection, writer: new CandleWriter(connection) }))
 session.catch(() => undefined)
 
+const memory = new RowMemory()
+
 process.on('message', (message: EngineRequest) => {
   void answer(message).then((reply) => process.send?.(reply))
 })
@@ -28,9 +31,11 @@ async function answer(message: EngineRequest): Promise<EngineAnswer> {
   try {
     const { connection, writer } = await session
     const figures =
-      message.kind === 'convert' ? await convertPartition(message.request, writer) : await inspectObject(message.request, connection)
+      message.kind === 'convert' ? await convertPartition(message.request, writer, memory) : await inspectObject(message.request, connection)
     return { ok: true, figures }
   } catch (thrown) {
     return answerOfError(engineError(thrown, `${message.kind} of ${partition}`))
+  } finally {
+    memory.release()
   }
 }

@@ -44,7 +44,8 @@ const openDirectory = unzipper.Open.custom as (
 
 const END_SIGNATURE = Buffer.from([0x50, 0x4b, 0x05, 0x06])
 const END_BYTES = 22
-const COMMENT_MAX = 65_535
+/** The end record and its longest comment. */
+const TAIL_BYTES = END_BYTES + 65_535
 const ENTRY_SIGNATURE = 0x02014b50
 const LOCAL_SIGNATURE = 0x04034b50
 const LOCAL_BYTES = 30
@@ -78,10 +79,11 @@ export async function readMembers(zip: ZipFile): Promise<ZipMember[]> {
 }
 
 async function readDirectory(zip: ZipFile): Promise<Entry[]> {
-  const tailSize = await findEnd(zip)
+  const tail = await bytesAt(zip, Math.max(0, zip.size - TAIL_BYTES), Math.min(zip.size, TAIL_BYTES))
+  const tailSize = await findEnd(zip, tail)
   const source = {
     size: () => Promise.resolve(zip.size),
-    stream: (offset: number, length?: number) => rangeOf(zip, offset, length),
+    stream: (offset: number) => rangeOf(zip, tail, offset),
   }
   try {
     const { files } = await openDirectory(source, { tailSize })
@@ -91,20 +93,23 @@ async function readDirectory(zip: ZipFile): Promise<Entry[]> {
   }
 }
 
-/** The bytes from `offset`; none beyond the end, so that a directory that points there is read as cut off. */
-function rangeOf(zip: ZipFile, offset: number, length?: number): Readable {
-  if (!Number.isSafeInteger(offset) || offset < 0 || offset >= zip.size) return new PassThrough().end()
-  const end = length === undefined ? zip.size - 1 : Math.min(zip.size, offset + length) - 1
-  return createReadStream(zip.path, { start: offset, end, highWaterMark: 16_384 })
+/**
+ * The bytes from `offset` to the end; none where it lies outside, so that a directory that points there is read as cut off.
+ * A directory within the tail, which is that of every good file, needs no further read.
+ */
+function rangeOf(zip: ZipFile, tail: Buffer, offset: number): Readable {
+  const inTail = offset - (zip.size - tail.length)
+  if (inTail >= 0) return new PassThrough().end(tail.subarray(inTail))
+  if (!Number.isSafeInteger(offset) || offset < 0) return new PassThrough().end()
+  return createReadStream(zip.path, { start: offset, highWaterMark: 16_384 })
 }
 
 /**
  * How far from the file's end its directory record stands. unzipper takes the first thing that looks like one, here it is
  * the last one whose comment ends with the file; and unzipper would read as many entries as a record of 16 bits claims.
  */
-async function findEnd(zip: ZipFile): Promise<number> {
-  const length = Math.min(zip.size, END_BYTES + COMMENT_MAX)
-  const tail = await bytesAt(zip, zip.size - length, length)
+async function findEnd(zip: ZipFile, tail: Buffer): Promise<number> {
+  const { length } = tail
   if (!tail.includes('PK')) throw zipCorrupt(zip, 'it is not a ZIP file')
   for (let at = tail.lastIndexOf(END_SIGNATURE); at >= 0; at = at === 0 ? -1 : tail.lastIndexOf(END_SIGNATURE, at - 1)) {
     if (at + END_BYTES > length || at + END_BYTES + tail.readUInt16LE(at + 20) !== length) continue

@@ -68,14 +68,14 @@ describe('inspection of an object', function () {
     })
   }
 
-  it('finds bars off the grid, and holes where only they are', async () => {
+  it('counts bars off the grid, which fill the slots that they open in', async () => {
     const lines = hourLines(10).map((line, hour) => {
       const open = Date.UTC(2024, 0, 1, hour, hour >= 4 && hour < 7 ? 28 : 0)
       return [open, ...line.split(',').slice(1)].join(',')
     })
-    const figures = await inspect(await made(lines))
-    expect(figures.offGridRows).to.equal(3)
-    expect(figures.holes).to.deep.equal([{ fromUs: START_US + 4n * HOUR_US, toUs: START_US + 7n * HOUR_US, missing: 3 }])
+    const figures = await inspect(await made(lines.filter((_, hour) => hour !== 5)))
+    expect(figures.offGridRows).to.equal(2)
+    expect(figures.holes).to.deep.equal([{ fromUs: START_US + 5n * HOUR_US, toUs: START_US + 6n * HOUR_US, missing: 1 }])
   })
 
   it('counts weeks from Monday', async () => {
