@@ -44,9 +44,15 @@ export async function loadConfig(flags: Environment = {}): Promise<LoadedConfig>
   return resolveConfig({ ...sources, cores: availableParallelism() })
 }
 
-/** The configuration of something that must not touch what this machine is configured for: `settings` and defaults only. */
+/** `settings` and defaults only: for what must not touch the services that this machine is configured for. */
 export async function isolatedConfig(settings: Environment): Promise<LoadedConfig> {
-  return resolveConfig({ flags: settings, environment: {}, dotenv: {}, userHome: homedir(), cores: availableParallelism() })
+  return resolveConfig({
+    flags: settings,
+    environment: {},
+    dotenv: {},
+    userHome: homedir(),
+    cores: availableParallelism(),
+  })
 }
 
 /** What the terminal's conventions say: colours, kind of terminal. */
@@ -91,10 +97,14 @@ const isProxy = (name: SettingName): boolean => name.endsWith('_PROXY')
 const labelOf = (name: SettingName, origin: Origin): string => (origin === 'flag' ? flagOf(name) : name)
 
 function contradictions(
-  values: ReadonlyMap<SettingName, unknown>, origins: Readonly<Record<SettingName, Origin>>, { environment }: ConfigSources,
+  values: ReadonlyMap<SettingName, unknown>,
+  origins: Readonly<Record<SettingName, Origin>>,
+  { environment }: ConfigSources,
 ): readonly string[] {
   const found: string[] = []
-  const bySight = SETTING_NAMES.filter((name) => origins[name] === 'flag' && (isSecret(name) || hasPassword(values.get(name))))
+  const bySight = SETTING_NAMES.filter(
+    (name) => origins[name] === 'flag' && (isSecret(name) || hasPassword(values.get(name))),
+  )
   for (const name of bySight) found.push(`${flagOf(name)} would show a password to everyone here: set ${name}`)
   if (values.has('SERVER_USER') !== values.has('SERVER_PASSWORD')) {
     found.push('SERVER_USER and SERVER_PASSWORD go together')
@@ -112,12 +122,17 @@ function hasPassword(value: unknown): boolean {
 
 function badConfig(problems: readonly string[]): PipelineError {
   const facts = { do: 'correct them: .env.example explains every setting', problems: problems.length }
-  return new PipelineError('BAD_CONFIG', problems.join('; '), problems.length > 1 ? facts : { ...facts, do: 'correct it' })
+  return new PipelineError(
+    'BAD_CONFIG',
+    problems.join('; '),
+    problems.length > 1 ? facts : { ...facts, do: 'correct it' },
+  )
 }
 
 /** Fills in what follows from other settings and from the machine, and gives every setting its place. */
 function configOf(values: ReadonlyMap<SettingName, unknown>, { environment, userHome, cores }: ConfigSources): Config {
-  const at = (folder: string | undefined, ...rest: string[]): string => join(folder || join(userHome, ...rest), 'candlelake')
+  const at = (folder: string | undefined, ...rest: string[]): string =>
+    join(folder || join(userHome, ...rest), 'candlelake')
   const home = resolve(textOf(values, 'CANDLELAKE_HOME') ?? at(environment['XDG_DATA_HOME'], '.local', 'share'))
   const below = (folder: string): string => pathToFileURL(join(home, folder)).href
   const archive = textOf(values, 'ARCHIVE_URL') ?? ''
@@ -152,6 +167,11 @@ function readDotenv(): Environment {
     return parseEnv(readFileSync('.env', 'utf8'))
   } catch (thrown) {
     if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return {}
-    throw new PipelineError('BAD_CONFIG', '.env cannot be read', { at: '.env', do: 'make it readable, or move it away' }, thrown)
+    throw new PipelineError(
+      'BAD_CONFIG',
+      '.env cannot be read',
+      { at: '.env', do: 'make it readable, or move it away' },
+      thrown,
+    )
   }
 }

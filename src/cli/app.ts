@@ -37,7 +37,7 @@ export interface App {
   retryQuarantined(partitions: readonly Partition[]): Promise<{ readonly run: Run; readonly started: number }>
   /** The HTTP server: dashboard, metrics, health. @throws {UNSAFE_BIND} */
   serve(o: { host: string; port: number }): Promise<Serving>
-  /** One SELECT; values as they print: numbers, text, ISO instants. The lake's views are there by dataset: `spot_klines`. */
+  /** One SELECT over views named by dataset, `spot_klines`; values as they print: numbers, text, ISO instants. */
   sql(select: string): Promise<SqlResult>
   /** A request to the archive itself; the Date header tells how wrong this clock is. @throws {ARCHIVE_UNREACHABLE} */
   askArchive(): Promise<{ readonly date: Date | null }>
@@ -50,7 +50,7 @@ export interface App {
   close(): Promise<void>
 }
 
-/** Makes the facade; throws nothing that a service could cause. `observe` hears everything that happens in this process. */
+/** Makes the facade; throws nothing that a service could cause. `observe` hears what happens in this process. */
 export type OpenApp = (o: { config: Config; log: Log; observe: Observe }) => App
 
 export type PlanOptions = {

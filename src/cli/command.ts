@@ -41,7 +41,11 @@ export type CommandSpec = {
 }
 
 /** Commands under a noun: `quarantine list`. */
-export type CommandGroup = { readonly name: string; readonly sentence: string; readonly commands: readonly CommandSpec[] }
+export type CommandGroup = {
+  readonly name: string
+  readonly sentence: string
+  readonly commands: readonly CommandSpec[]
+}
 
 /** The exit codes that all commands share. */
 export const EXIT_OK = [0, 'done'] as const

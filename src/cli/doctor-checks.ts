@@ -10,7 +10,12 @@ import { hintOf } from './render/error.js'
 import { formatBytes, formatSeconds } from './render/format.js'
 
 /** What a check found. `do` is what to do about a failure. */
-export type Finding = { readonly name: string; readonly ok: boolean; readonly detail: string; readonly do: string | null }
+export type Finding = {
+  readonly name: string
+  readonly ok: boolean
+  readonly detail: string
+  readonly do: string | null
+}
 
 export type Check = { readonly name: string; readonly run: (app: App) => Promise<Omit<Finding, 'name'>> }
 

@@ -16,8 +16,8 @@ const SECONDS_PER_PARTITION = 0.25
 const ZIP_BYTES_PER_SECOND = 8 * 1024 ** 2
 
 /**
- * Estimates from the listing's sizes and from the lake as it is. Files that no listing named count for nothing: where the
- * rest was listed they mostly do not exist. `slots` is how many partitions are converted at once.
+ * Estimates from the listing's sizes and from the lake as it is. Files that no listing named count for nothing: where
+ * the rest was listed they mostly do not exist. `slots` is how many partitions are converted at once.
  */
 export function estimateOf(figures: PlanFigures, experience: Experience, slots: number): Estimate {
   const { downloadBytes, todo, joined, unlisted } = figures

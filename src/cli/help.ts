@@ -10,7 +10,8 @@ export const COMMON_FLAGS: readonly FlagSpec[] = [
   { flag: '-o, --output <file>', help: 'write the result there' },
 ]
 
-const SETTINGS_LINE = 'Settings: flag (--lake-url), environment (LAKE_URL), .env, default, in this order; .env.example explains them.'
+const SETTINGS_LINE =
+  'Settings: flag (--lake-url), environment (LAKE_URL), .env, default, in this order; .env.example explains them.'
 
 /** The help of one command: a sentence, an example, usage, flags with defaults, exit codes. */
 export function commandHelp(spec: CommandSpec, path: string): string {
@@ -30,13 +31,24 @@ export function commandHelp(spec: CommandSpec, path: string): string {
 
 /** The help of a noun or of the program: what can follow. */
 export function listHelp(o: {
-  sentence: string; example: string; path: string; commands: readonly (Pick<CommandSpec | CommandGroup, 'name' | 'sentence'>)[]
+  sentence: string
+  example: string
+  path: string
+  commands: readonly Pick<CommandSpec | CommandGroup, 'name' | 'sentence'>[]
 }): string {
   const wide = Math.max(...o.commands.map(({ name }) => name.length))
   return [
-    o.sentence, '', `  $ ${o.example}`, '', `Usage: ${o.path} <command> [flags]`, '', 'Commands',
-    ...o.commands.map(({ name, sentence }) => `  ${name.padEnd(wide)}  ${sentence}`), '',
-    `${o.path} <command> --help explains each of them.`, '',
+    o.sentence,
+    '',
+    `  $ ${o.example}`,
+    '',
+    `Usage: ${o.path} <command> [flags]`,
+    '',
+    'Commands',
+    ...o.commands.map(({ name, sentence }) => `  ${name.padEnd(wide)}  ${sentence}`),
+    '',
+    `${o.path} <command> --help explains each of them.`,
+    '',
   ].join('\n')
 }
 

@@ -44,8 +44,8 @@ export interface Output extends OutputFlags {
 }
 
 /**
- * The output of one command. A reader that went away (EPIPE) ends a reading command by `onBrokenPipe`; a working one goes
- * on, and what it says after that is dropped.
+ * The output of one command. A reader that went away (EPIPE) ends a reading command by `onBrokenPipe`; a working one
+ * goes on, and what it says after that is dropped.
  */
 export function openOutput(o: {
   flags: OutputFlags; stdout: Sink; stderr: Sink; surroundings: Surroundings; onBrokenPipe: () => void
@@ -60,7 +60,8 @@ export function openOutput(o: {
     err: paintOf(wantsColour(facts(stderr), flags.color)),
   }
   let print: ((lines: string) => void) | null = null
-  const say = (lines: readonly string[]): void => (print ? print(lines.join('\n')) : writeErr(lines.map((line) => `${line}\n`).join('')))
+  const say = (lines: readonly string[]): void =>
+    print ? print(lines.join('\n')) : writeErr(lines.map((line) => `${line}\n`).join(''))
   const put = (text: string): void => void (file === null ? write(text) : writeSync(file, text))
   return {
     ...flags,
@@ -72,7 +73,8 @@ export function openOutput(o: {
     note: (...lines) => {
       if (!flags.quiet) say(lines)
     },
-    error: (thrown) => say(flags.json ? [toLine(errorJson(thrown))] : renderError(thrown, { verbose: flags.verbose, paint: paint.err })),
+    error: (thrown) =>
+      say(flags.json ? [toLine(errorJson(thrown))] : renderError(thrown, { verbose: flags.verbose, paint: paint.err })),
     divert: (to) => {
       print = to
     },
@@ -103,6 +105,11 @@ function openFile(path: string): number {
     return openSync(path, 'w')
   } catch (thrown) {
     const why = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown reason'
-    throw new PipelineError('BAD_USAGE', `the file cannot be written (${why})`, { at: '-o', do: 'name another one' }, thrown)
+    throw new PipelineError(
+      'BAD_USAGE',
+      `the file cannot be written (${why})`,
+      { at: '-o', do: 'name another one' },
+      thrown,
+    )
   }
 }

@@ -11,15 +11,24 @@ type Entry = CommandSpec | CommandGroup
 const isGroup = (entry: Entry): entry is CommandGroup => 'commands' in entry
 
 /** The command line as commander reads it. `act` runs what was asked for, `say` prints help and version. */
-export function buildProgram(o: { entries: readonly Entry[]; act: Act; say: (text: string) => void; version: string }): Command {
+export function buildProgram(o: {
+  entries: readonly Entry[]
+  act: Act
+  say: (text: string) => void
+  version: string
+}): Command {
   const { entries, act } = o
   const program = new Command('candlelake').version(o.version, '-V, --version', 'print the version')
   program.configureOutput({ writeErr: () => undefined, writeOut: o.say })
-  quieten(program, listHelp({
-    sentence: 'Turns the Binance public archive into a verified Parquet lake.',
-    example: 'candlelake backfill --symbols BTCUSDT --intervals 1h --from 2024-01 --to 2024-12',
-    path: 'candlelake', commands: entries,
-  }))
+  quieten(
+    program,
+    listHelp({
+      sentence: 'Turns the Binance public archive into a verified Parquet lake.',
+      example: 'candlelake backfill --symbols BTCUSDT --intervals 1h --from 2024-01 --to 2024-12',
+      path: 'candlelake',
+      commands: entries,
+    }),
+  )
   for (const entry of entries) addEntry(program, entry, 'candlelake', act)
   return program
 }

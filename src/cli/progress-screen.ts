@@ -14,9 +14,14 @@ export interface ProgressScreen {
 }
 
 /** The screen that suits the output: JSON lines, bars, plain lines, or nothing. */
-export async function openScreen(out: Output, stderr: Sink & NodeJS.WriteStream, now: () => Date): Promise<ProgressScreen> {
+export async function openScreen(
+  out: Output,
+  stderr: Sink & NodeJS.WriteStream,
+  now: () => Date,
+): Promise<ProgressScreen> {
   if (out.json) return jsonScreen(out)
-  if (out.quiet || out.live === 'none') return { everyMs: 1_000, show: () => undefined, note: (line) => out.note(line), end: () => undefined }
+  if (out.quiet || out.live === 'none')
+    return { everyMs: 1_000, show: () => undefined, note: (line) => out.note(line), end: () => undefined }
   return out.live === 'tty' ? await barScreen(out, stderr) : plainScreen(out, now)
 }
 
@@ -80,4 +85,3 @@ export function progressLines(view: RunView) {
     etaSeconds: etaSeconds === null ? null : Math.round(etaSeconds),
   }) as const)
 }
-

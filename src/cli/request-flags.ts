@@ -12,7 +12,11 @@ import { listFlag, textFlag, type FlagSpec, type FlagValues } from './command.js
 export const REQUEST_FLAGS: readonly FlagSpec[] = [
   { flag: '--market <market>', help: MARKETS.join(', '), fallback: 'spot' },
   { flag: '--type <type>', help: DATA_TYPES.join(', '), fallback: 'klines' },
-  { flag: '--symbols <list>', help: 'names, globs, exclusions, all, or - for stdin: BTCUSDT,\'*USDT\',\'!*DOWNUSDT\'', list: true },
+  {
+    flag: '--symbols <list>',
+    help: "names, globs, exclusions, all, or - for stdin: BTCUSDT,'*USDT','!*DOWNUSDT'",
+    list: true,
+  },
   { flag: '--intervals <list>', help: 'like 1m,1h, or all', list: true },
   { flag: '--from <time>', help: 'first month, or a UTC instant (default: the first there is)' },
   { flag: '--to <time>', help: 'last month, still in, or a UTC instant, left out (default: the last whole month)' },
@@ -22,7 +26,11 @@ export const REQUEST_FLAGS: readonly FlagSpec[] = [
  * What `backfill` is asked for. `stdin` is read for `--symbols -` only.
  * @throws {BAD_MARKET, BAD_SYMBOL, BAD_INTERVAL, BAD_RANGE, BAD_USAGE} naming the flag
  */
-export async function requestOf(flags: FlagValues, now: number, stdin: () => Promise<string>): Promise<BackfillRequest> {
+export async function requestOf(
+  flags: FlagValues,
+  now: number,
+  stdin: () => Promise<string>,
+): Promise<BackfillRequest> {
   const market = at('--market', () => parseMarket(nameOf(flags, 'market', MARKETS)))
   const type = at('--type', () => parseType(nameOf(flags, 'type', DATA_TYPES)))
   const symbols = listFlag(flags, 'symbols')
@@ -57,7 +65,9 @@ function parseIntervals(words: readonly string[]): readonly Interval[] | null {
 function parseType(text: string): DataType {
   const type = DATA_TYPES.find((one) => one === text)
   if (type) return type
-  throw new PipelineError('BAD_USAGE', `"${clip(text)}" is not a type of data`, { do: `use one of ${DATA_TYPES.join(', ')}` })
+  throw new PipelineError('BAD_USAGE', `"${clip(text)}" is not a type of data`, {
+    do: `use one of ${DATA_TYPES.join(', ')}`,
+  })
 }
 
 function nameOf(flags: FlagValues, name: string, known: readonly string[]): string {

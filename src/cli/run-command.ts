@@ -50,7 +50,13 @@ export function errorOutput(argv: readonly string[]): Output {
 const openQuietly = (): Output => errorOutput([])
 
 function outputOf(flags: OutputFlags, onBrokenPipe: () => void): Output {
-  return openOutput({ flags, stdout: process.stdout, stderr: process.stderr, surroundings: terminalEnvironment(), onBrokenPipe })
+  return openOutput({
+    flags,
+    stdout: process.stdout,
+    stderr: process.stderr,
+    surroundings: terminalEnvironment(),
+    onBrokenPipe,
+  })
 }
 
 function outputFlags(flags: FlagValues): OutputFlags {

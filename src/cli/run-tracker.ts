@@ -45,7 +45,8 @@ export class RunTracker {
       const local = this.#local[event.stage]
       if (event.outcome === 'ok') local.rows += event.rows
       if (event.outcome === 'ok' && event.stage === 'upload') local.bytes += event.bytesOut
-      if (event.outcome === 'delayed' && event.code !== null && event.code !== 'LEASE_HELD') this.#wait = { code: event.code, atMs: nowMs }
+      if (event.outcome === 'delayed' && event.code !== null && event.code !== 'LEASE_HELD')
+        this.#wait = { code: event.code, atMs: nowMs }
       if (event.outcome === 'ok') this.#wait = null
     } else {
       for (const { code } of event.findings) this.#findings.set(code, (this.#findings.get(code) ?? 0) + 1)
@@ -94,7 +95,8 @@ export class RunTracker {
     const finished = done >= total
     const left = total - done
     const pace = local.count.perSecond()
-    const amountTotal = stage === 'download' && this.#downloadBytes !== null ? Math.max(this.#downloadBytes, amount) : null
+    const amountTotal =
+      stage === 'download' && this.#downloadBytes !== null ? Math.max(this.#downloadBytes, amount) : null
     return {
       stage, done, total, unit, amountTotal,
       amount: amount === 0 && amountTotal === null ? null : amount,

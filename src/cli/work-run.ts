@@ -34,7 +34,10 @@ export type RunToWork = {
 }
 
 /** Does a run's work here, in every stage, until the run is finished or a signal fires; shows it, and sums it up. */
-export async function workRun(context: Context, run: RunToWork): Promise<{ readonly summary: RunSummary; readonly tracker: RunTracker }> {
+export async function workRun(
+  context: Context,
+  run: RunToWork,
+): Promise<{ readonly summary: RunSummary; readonly tracker: RunTracker }> {
   const plans = await run.app.plans()
   const first = await plans.progress(run.runId)
   const tracker = new RunTracker({ progress: first, downloadBytes: run.downloadBytes, nowMs: Date.now() })
@@ -95,6 +98,8 @@ export function reportRun(context: Context, summary: RunSummary): number {
   if (out.json) out.resultJson(summaryJson(summary))
   else out.result(...renderSummary(summary))
   if (interrupts.ending === null || pending === 0) return exitCodeOf(summary.states)
-  out.note(`Stopped with ${formatCount(pending)} of ${formatCount(summary.total)} to do. The same command again resumes.`)
+  out.note(
+    `Stopped with ${formatCount(pending)} of ${formatCount(summary.total)} to do. The same command again resumes.`,
+  )
   return interrupts.ending.code
 }

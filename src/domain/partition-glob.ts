@@ -17,8 +17,8 @@ export type PartitionGlob = {
 const DO = 'use dataset/symbol/interval/month, e.g. "um-klines/*/1m/2022-0?"'
 
 /**
- * Reads `um-klines/BTC*USDT/1m/2022-0?` and shorter ones: parts left out at the end match all. Every glob is checked against
- * what could exist, so that a typo is an error and not an empty result.
+ * Reads `um-klines/BTC*USDT/1m/2022-0?` and shorter ones: parts left out at the end match all. Every glob is checked
+ * against what could exist, so that a typo is an error and not an empty result.
  * @throws {BAD_PARTITION, BAD_SYMBOL, BAD_RANGE}
  */
 export function parsePartitionGlob(text: string): PartitionGlob {
@@ -49,7 +49,9 @@ export function filterOf(glob: PartitionGlob): PartitionFilter {
 
 function oneOf(known: readonly string[], glob: string, what: string): void {
   if (known.some((name) => matchesGlob(glob, name))) return
-  throw new PipelineError('BAD_PARTITION', `"${clip(glob)}" matches no ${what}`, { do: `use one of ${known.join(', ')}` })
+  throw new PipelineError('BAD_PARTITION', `"${clip(glob)}" matches no ${what}`, {
+    do: `use one of ${known.join(', ')}`,
+  })
 }
 
 function parseMonthGlob(text: string): string {

@@ -78,7 +78,12 @@ export function parseSymbolGlob(text: string): string {
   try {
     if (letters !== '') parseSymbol(letters)
   } catch (thrown) {
-    throw new PipelineError('BAD_SYMBOL', `"${clip(text)}" matches no symbol`, { do: 'use a glob like "*USDT"' }, thrown)
+    throw new PipelineError(
+      'BAD_SYMBOL',
+      `"${clip(text)}" matches no symbol`,
+      { do: 'use a glob like "*USDT"' },
+      thrown,
+    )
   }
   return text.toUpperCase()
 }

@@ -4,11 +4,13 @@ import type { Log } from '../domain/ports/observe.js'
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** Names whose values nobody may read. */
-const SECRET = /^pass$|pass(word|wd|phrase)|secret|token|credential|authorization|cookie|api_?key|access_?key|private_?key/i
+const SECRET =
+  /^pass$|pass(word|wd|phrase)|secret|token|credential|authorization|cookie|api_?key|access_?key|private_?key/i
 /** A password in a URL, of any scheme, with or without a user name. */
 const URL_PASSWORD = /\b([a-z][a-z0-9+.-]*:\/\/[^\s:@/]*):[^\s@]*@/gi
 /** `password=…` in a connection string or a query. */
-const ASSIGNED = /\b((?:pass(?:word|wd)?|secret|token|api_?key|x-amz-(?:signature|credential|security-token))=)[^\s&;'"]+/gi
+const ASSIGNED =
+  /\b((?:pass(?:word|wd)?|secret|token|api_?key|x-amz-(?:signature|credential|security-token))=)[^\s&;'"]+/gi
 const HIDDEN = '[hidden]'
 const DEPTH = 6
 
@@ -29,7 +31,12 @@ export function openLog(o: { level: LogLevel; write?: (line: string) => void }):
 }
 
 /** A log that says nothing. */
-export const SILENT: Log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
+export const SILENT: Log = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+}
 
 /** The same fields with secrets hidden, errors and dates as plain values. Cycles and depths beyond six are cut. */
 export function withoutSecrets(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
@@ -37,7 +44,8 @@ export function withoutSecrets(fields: Readonly<Record<string, unknown>>): Recor
 }
 
 /** Text with the passwords in its URLs and assignments hidden. */
-export const hideSecrets = (text: string): string => text.replace(URL_PASSWORD, `$1:${HIDDEN}@`).replace(ASSIGNED, `$1${HIDDEN}`)
+export const hideSecrets = (text: string): string =>
+  text.replace(URL_PASSWORD, `$1:${HIDDEN}@`).replace(ASSIGNED, `$1${HIDDEN}`)
 
 function plain(value: unknown, depth: number): unknown {
   if (typeof value === 'string') return hideSecrets(value)
@@ -52,7 +60,10 @@ function plain(value: unknown, depth: number): unknown {
   if (value instanceof Set) return plain([...value], depth)
   if (Buffer.isBuffer(value)) return `[${value.length} bytes]`
   const own = value instanceof Error ? fieldsOf(value) : value
-  const shown = Object.entries(own).map(([name, v]) => [name, SECRET.test(name) && v !== null ? HIDDEN : plain(v, depth + 1)])
+  const shown = Object.entries(own).map(([name, v]) => [
+    name,
+    SECRET.test(name) && v !== null ? HIDDEN : plain(v, depth + 1),
+  ])
   return Object.fromEntries(shown)
 }
 

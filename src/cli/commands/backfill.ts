@@ -12,11 +12,18 @@ export const backfill: CommandSpec = {
     DRY_RUN,
     { flag: '--detach', help: 'plan and enqueue only; workers elsewhere do the rest' },
     { flag: '--force', help: 'do finished partitions again, quarantined ones too' },
-    { flag: '--concurrency <list>', help: 'jobs at once: 4 for every stage, or convert=2,download=8 (default: settings)', list: true },
+    {
+      flag: '--concurrency <list>',
+      help: 'jobs at once: 4 for every stage, or convert=2,download=8 (default: settings)',
+      list: true,
+    },
   ],
   exits: [
-    [0, 'all verified, provisional or absent; with --detach: enqueued'], EXIT_ERROR,
-    [2, 'some quarantined or failed'], [3, 'only late ones remain'], EXIT_INTERRUPTED,
+    [0, 'all verified, provisional or absent; with --detach: enqueued'],
+    EXIT_ERROR,
+    [2, 'some quarantined or failed'],
+    [3, 'only late ones remain'],
+    EXIT_INTERRUPTED,
   ],
   works: true,
   run,
@@ -36,7 +43,14 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
   if (flags['detach'] === true) return detached(context, report, report.run.id)
   // What joined partitions still lack is not known.
   const downloadBytes = report.joined > 0 || report.unlisted === report.todo ? null : report.downloadBytes
-  const { summary } = await workRun(context, { app, events, runId: report.run.id, downloadBytes, concurrency, startedMs })
+  const { summary } = await workRun(context, {
+    app,
+    events,
+    runId: report.run.id,
+    downloadBytes,
+    concurrency,
+    startedMs,
+  })
   return reportRun(context, summary)
 }
 
@@ -75,7 +89,12 @@ async function sayDryRun({ out }: Context, app: App, report: PlanReport): Promis
   return 0
 }
 
-async function sayPlanned({ out }: Context, report: PlanReport, progress: RunProgress, startedMs: number): Promise<void> {
+async function sayPlanned(
+  { out }: Context,
+  report: PlanReport,
+  progress: RunProgress,
+  startedMs: number,
+): Promise<void> {
   if (out.json) return
   const { renderPlanned } = await import('../render/plan.js')
   const seconds = (Date.now() - startedMs) / 1_000
@@ -84,7 +103,8 @@ async function sayPlanned({ out }: Context, report: PlanReport, progress: RunPro
 }
 
 function detached({ out }: Context, report: PlanReport, runId: string): number {
-  if (out.json) out.resultJson({ v: 1, type: 'run', run: runId, total: report.partitions, todo: report.todo + report.joined })
+  if (out.json)
+    out.resultJson({ v: 1, type: 'run', run: runId, total: report.partitions, todo: report.todo + report.joined })
   else out.result(runId)
   return 0
 }

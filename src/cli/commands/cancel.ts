@@ -23,6 +23,9 @@ async function run(context: Context, flags: FlagValues, id = ''): Promise<number
   }
   const { cancelled, kept } = await plans.cancel(id)
   if (out.json) out.resultJson({ v: 1, type: 'cancel', run: id, cancelled, kept })
-  else out.result(`Cancelled run ${id}: ${plural(cancelled, 'partition')} given up${kept > 0 ? `, ${kept} kept for other runs` : ''}.`)
+  else {
+    const others = kept > 0 ? `, ${kept} kept for other runs` : ''
+    out.result(`Cancelled run ${id}: ${plural(cancelled, 'partition')} given up${others}.`)
+  }
   return 0
 }

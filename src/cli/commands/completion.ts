@@ -16,7 +16,9 @@ export const completion: CommandSpec = {
 
 async function run(_context: Context, _flags: FlagValues, shell = ''): Promise<number> {
   if (!SHELLS.some((known) => known === shell)) {
-    throw new PipelineError('BAD_USAGE', `"${clip(shell)}" is not a shell that is known here`, { do: `use one of ${SHELLS.join(', ')}` })
+    throw new PipelineError('BAD_USAGE', `"${clip(shell)}" is not a shell that is known here`, {
+      do: `use one of ${SHELLS.join(', ')}`,
+    })
   }
   const { default: tab } = await import('@bomb.sh/tab')
   tab.setup('candlelake', 'candlelake', shell)

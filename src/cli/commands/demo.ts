@@ -78,9 +78,15 @@ async function plan({ out, interrupts }: Context, app: App, o: Demo, startedMs: 
   const asked = { symbols, intervals, from, to }
   const request = await requestOf(asked, startedMs, () => Promise.resolve(''))
   const line = await openPlanningLine(out)
-  const report = await app.plan(request, {
-    dryRun: false, force: false, asked, signal: interrupts.signal, onProgress: (figures) => line.show(figures.partitions),
-  }).finally(() => line.end())
+  const report = await app
+    .plan(request, {
+      dryRun: false,
+      force: false,
+      asked,
+      signal: interrupts.signal,
+      onProgress: (figures) => line.show(figures.partitions),
+    })
+    .finally(() => line.end())
   if (!out.json) out.note(renderPlanned(report, { verified: 0, seconds: (Date.now() - startedMs) / 1_000 }))
   return { runId: report.run?.id ?? '', downloadBytes: report.downloadBytes }
 }
@@ -91,8 +97,9 @@ async function sayFigures({ out }: Context, { summary, tracker }: Done): Promise
   const { formatBytes, formatCount, formatRowRate, plural } = await import('../render/format.js')
   const { kindsInWords } = await import('../render/findings.js')
   const found = tracker.findings()
+  const pace = formatRowRate(summary.rows / summary.seconds)
   out.result(
-    `${plural(summary.total, 'partition')}, ${formatCount(summary.rows)} rows at ${formatRowRate(summary.rows / summary.seconds)}, ` +
+    `${plural(summary.total, 'partition')}, ${formatCount(summary.rows)} rows at ${pace}, ` +
       `${formatBytes(summary.bytesIn)} in, ${formatBytes(summary.bytesOut)} out`,
     `Findings: ${found.size === 0 ? 'none' : kindsInWords(found)}`,
   )
@@ -114,9 +121,14 @@ async function sayQuery({ out }: Context, app: App, lake: string): Promise<void>
   )
   const glob = `${lake}/spot-klines/**/data.parquet`
   out.result(
-    '', `SQL: ${QUERY}`, ...table, '',
-    'Paste into DuckDB:', `  select symbol, max(high) from read_parquet('${glob}') group by symbol;`,
-    'Paste into Python, with Polars:', `  import polars as pl; print(pl.scan_parquet('${glob}').group_by('symbol').agg(pl.max('high')).collect())`,
+    '',
+    `SQL: ${QUERY}`,
+    ...table,
+    '',
+    'Paste into DuckDB:',
+    `  select symbol, max(high) from read_parquet('${glob}') group by symbol;`,
+    'Paste into Python, with Polars:',
+    `  import polars as pl; print(pl.scan_parquet('${glob}').group_by('symbol').agg(pl.max('high')).collect())`,
   )
 }
 

@@ -35,7 +35,9 @@ async function run(context: Context): Promise<number> {
   return findings.every(({ ok }) => ok) ? 0 : 1
 }
 
-async function settingsOf(loaded: LoadedConfig): Promise<readonly { name: SettingName; value: string; origin: string }[]> {
+async function settingsOf(
+  loaded: LoadedConfig,
+): Promise<readonly { name: SettingName; value: string; origin: string }[]> {
   const { shownSettings } = await import('../../config/shown-settings.js')
   return shownSettings(loaded)
 }

@@ -3,7 +3,15 @@ import { partitionKeyOf } from '../../domain/partition.js'
 import type { KeeperCatalog, QuarantineEntry } from '../../domain/ports/keeper-catalog.js'
 import { PipelineError } from '../../domain/errors.js'
 import {
-  DRY_RUN, EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, textFlag, type CommandGroup, type CommandSpec, type Context, type FlagValues,
+  DRY_RUN,
+  EXIT_ERROR,
+  EXIT_INTERRUPTED,
+  EXIT_OK,
+  textFlag,
+  type CommandGroup,
+  type CommandSpec,
+  type Context,
+  type FlagValues,
 } from '../command.js'
 import { at } from '../request-flags.js'
 
@@ -32,7 +40,9 @@ const retry: CommandSpec = {
 }
 
 export const quarantine: CommandGroup = {
-  name: 'quarantine', sentence: 'Shows and retries the partitions that are kept out of the lake.', commands: [list, retry],
+  name: 'quarantine',
+  sentence: 'Shows and retries the partitions that are kept out of the lake.',
+  commands: [list, retry],
 }
 
 async function runList(context: Context, flags: FlagValues, text?: string): Promise<number> {
@@ -45,7 +55,11 @@ async function runList(context: Context, flags: FlagValues, text?: string): Prom
     found.push(entry)
   }
   if (out.json) {
-    out.resultJson({ v: 1, type: 'quarantine', items: found.map((entry) => ({ ...entry, partition: partitionKeyOf(entry.partition) })) })
+    out.resultJson({
+      v: 1,
+      type: 'quarantine',
+      items: found.map((entry) => ({ ...entry, partition: partitionKeyOf(entry.partition) })),
+    })
     return 0
   }
   if (found.length === 0) out.note('Nothing is quarantined.')
@@ -79,7 +93,14 @@ async function runRetry(context: Context, flags: FlagValues, text?: string): Pro
     return 0
   }
   if (!out.json) out.note(`Retrying ${plural(started, 'partition')}`)
-  const { summary } = await workRun(context, { app, events, runId: run.id, downloadBytes: null, concurrency: {}, startedMs })
+  const { summary } = await workRun(context, {
+    app,
+    events,
+    runId: run.id,
+    downloadBytes: null,
+    concurrency: {},
+    startedMs,
+  })
   return reportRun(context, summary)
 }
 

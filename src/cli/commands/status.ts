@@ -29,7 +29,10 @@ async function run(context: Context): Promise<number> {
   return 0
 }
 
-type Plans = { runs(o: { limit: number; open?: boolean }): Promise<readonly { readonly id: string }[]>; progress(id: string): Promise<RunProgress> }
+type Plans = {
+  runs(o: { limit: number; open?: boolean }): Promise<readonly { readonly id: string }[]>
+  progress(id: string): Promise<RunProgress>
+}
 
 /** The open runs; the last one where none is open. */
 async function shownRuns(plans: Plans): Promise<readonly RunProgress[]> {

@@ -43,12 +43,17 @@ async function say({ out }: Context, check: StoredCheck): Promise<void> {
   }
   const { renderFinding } = await import('../render/findings.js')
   const drift = check.drift ?? ''
-  out.result(renderFinding({ partition: check.partition, text: drift, bad: true, width: out.width, paint: out.paint.out }))
+  out.result(
+    renderFinding({ partition: check.partition, text: drift, bad: true, width: out.width, paint: out.paint.out }),
+  )
 }
 
 async function sentence(seen: { partitions: number; rows: number; drifted: number }, seconds: number): Promise<string> {
   const { formatCount, formatSeconds, plural } = await import('../render/format.js')
   if (seen.partitions === 0) return 'Nothing that is stored matches.'
-  const checked = `Verified ${plural(seen.partitions, 'stored partition')}, ${plural(seen.rows, 'row')}, in ${formatSeconds(seconds)}`
-  return seen.drifted === 0 ? `${checked}: all as recorded.` : `${checked}: ${formatCount(seen.drifted)} not as recorded. Redo with: candlelake backfill --force`
+  const [partitions, rows] = [plural(seen.partitions, 'stored partition'), plural(seen.rows, 'row')]
+  const checked = `Verified ${partitions}, ${rows}, in ${formatSeconds(seconds)}`
+  return seen.drifted === 0
+    ? `${checked}: all as recorded.`
+    : `${checked}: ${formatCount(seen.drifted)} not as recorded. Redo with: candlelake backfill --force`
 }

@@ -7,7 +7,11 @@ export const worker: CommandSpec = {
   example: 'candlelake worker --stages download,convert --concurrency convert=2,download=8',
   flags: [
     { flag: '--stages <list>', help: 'download, convert, upload, verify (default: all)', list: true },
-    { flag: '--concurrency <list>', help: 'jobs at once: 4 for every stage, or convert=2,download=8 (default: settings)', list: true },
+    {
+      flag: '--concurrency <list>',
+      help: 'jobs at once: 4 for every stage, or convert=2,download=8 (default: settings)',
+      list: true,
+    },
   ],
   exits: [EXIT_ERROR, EXIT_INTERRUPTED],
   works: true,

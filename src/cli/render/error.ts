@@ -3,7 +3,10 @@ import type { Paint } from './paint.js'
 import { escapeControls } from './escape.js'
 
 /** `error CODE: message` and `  at …  do: …`; with `verbose` the stacks of it and its causes. */
-export function renderError(thrown: unknown, o: { readonly verbose: boolean; readonly paint: Paint }): readonly string[] {
+export function renderError(
+  thrown: unknown,
+  o: { readonly verbose: boolean; readonly paint: Paint },
+): readonly string[] {
   const error = asPipelineError(thrown)
   const at = error.at === null ? [] : [`at ${escapeControls(error.at)}`]
   const hint = hintOf(error)

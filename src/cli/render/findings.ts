@@ -57,15 +57,25 @@ export const kindsInWords = (partitions: ReadonlyMap<FindingCode, number>): stri
 
 /** What a partition that came to its end has to tell, or null: `43 off-grid rows, accepted`. */
 export function tale(o: {
-  readonly state: string; readonly findings: readonly Finding[]; readonly code: string | null; readonly message: string | null
+  readonly state: string
+  readonly findings: readonly Finding[]
+  readonly code: string | null
+  readonly message: string | null
 }): string | null {
-  if (o.state === 'quarantined' || o.state === 'failed') return `${o.state}: ${o.code ?? ''} ${o.message ?? ''}`.trimEnd()
+  if (o.state === 'quarantined' || o.state === 'failed')
+    return `${o.state}: ${o.code ?? ''} ${o.message ?? ''}`.trimEnd()
   const flagged = o.findings.filter(({ code }) => decisionOf(code) === 'flag')
   return flagged.length === 0 ? null : `${flagged.map(inWords).join(', ')}, accepted`
 }
 
 /** `! spot-klines/BTCUSDT/1h/2018-02  43 off-grid rows, accepted`; `width` null where nothing may be cut. */
-export function renderFinding(o: { partition: string; text: string; bad: boolean; width: number | null; paint: Paint }): string {
+export function renderFinding(o: {
+  partition: string
+  text: string
+  bad: boolean
+  width: number | null
+  paint: Paint
+}): string {
   const mark = o.bad ? o.paint.red('x') : o.paint.yellow('!')
   const [name, text] = [escapeControls(o.partition), escapeControls(o.text)]
   const room = o.width === null ? null : o.width - 2

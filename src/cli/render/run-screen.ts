@@ -1,4 +1,13 @@
-import { formatBytes, formatBytesOf, formatByteRate, formatClock, formatCount, formatInstant, formatRowRate, formatRows } from './format.js'
+import {
+  formatBytes,
+  formatBytesOf,
+  formatByteRate,
+  formatClock,
+  formatCount,
+  formatInstant,
+  formatRowRate,
+  formatRows,
+} from './format.js'
 import type { Paint } from './paint.js'
 import type { RunView, StageView } from './run-view.js'
 import { cellsOf, clipEnd, padEnd, padStart } from './text.js'
@@ -40,7 +49,13 @@ function runLine(view: RunView): string {
   return parts.join('  ')
 }
 
-type Cells = { readonly view: StageView; readonly count: string; readonly amount: string; readonly rate: string; readonly eta: string }
+type Cells = {
+  readonly view: StageView
+  readonly count: string
+  readonly amount: string
+  readonly rate: string
+  readonly eta: string
+}
 
 function cellsOfStage(view: StageView): Cells {
   const { unit, amount, amountTotal, perSecond } = view
@@ -56,7 +71,11 @@ function cellsOfStage(view: StageView): Cells {
 }
 
 type Part = 'count' | 'amount' | 'rate' | 'eta'
-type Columns = { readonly bar: number; readonly parts: readonly { readonly part: Part; readonly cells: number }[]; readonly width: number }
+type Columns = {
+  readonly bar: number
+  readonly parts: readonly { readonly part: Part; readonly cells: number }[]
+  readonly width: number
+}
 
 /** What fits: first the bar shrinks, then rate, amount, bar and ETA go, in this order. */
 function fitting(rows: readonly Cells[], width: number): Columns {

@@ -56,7 +56,9 @@ export function etaOf({ run, states, total, alreadyDone }: RunProgress, now: Dat
 function workerLine(worker: WorkerRow, now: Date): string {
   const silent = Math.max(0, (now.getTime() - worker.seenAt.getTime()) / 1_000)
   const where = `${escapeControls(worker.host)}:${worker.pid}`
-  return [where, worker.stages.join(' '), `${worker.doing.length} in hand`, `seen ${formatSeconds(silent)} ago`].join('  ')
+  return [where, worker.stages.join(' '), `${worker.doing.length} in hand`, `seen ${formatSeconds(silent)} ago`].join(
+    '  ',
+  )
 }
 
 function queueLine(queue: Status['queue']): string {

@@ -11,7 +11,9 @@ const COLUMNS = [
 
 /** The table by dataset and interval, then the sentence that says how it ended. */
 export function renderSummary(summary: RunSummary): readonly string[] {
-  const states = COLUMNS.filter(([state, when]) => when === 'always' || summary.states[state] > 0).map(([state]) => state)
+  const states = COLUMNS.filter(([state, when]) => when === 'always' || summary.states[state] > 0).map(
+    ([state]) => state,
+  )
   const titles = ['dataset', 'interval', ...states, 'rows', 'ZIP', 'Parquet']
   const columns = titles.map((title, i): Column => ({ title, align: i < 2 ? 'left' : 'right' }))
   const rows = groupsOf(summary.groups).map(({ dataset, interval, of }) => [
@@ -27,7 +29,8 @@ function closing({ states, total, seconds }: RunSummary): string {
     .map(([state]) => `, ${formatCount(states[state])} ${state}`)
   const pending = pendingOf(states)
   const open = pending > 0 ? `, ${formatCount(pending)} not done` : ''
-  const first = `Verified ${formatCount(states.verified)} of ${formatCount(total)} in ${formatSeconds(seconds)}${rest.join('')}${open}.`
+  const done = `Verified ${formatCount(states.verified)} of ${formatCount(total)} in ${formatSeconds(seconds)}`
+  const first = `${done}${rest.join('')}${open}.`
   return states.quarantined > 0 ? `${first} See: candlelake quarantine list` : first
 }
 

@@ -13,11 +13,24 @@ function checkOf(name: string): Check {
 
 describe('checks of doctor', () => {
   it('look at every service, in the order in which they depend on each other', () => {
-    expect(CHECKS.map(({ name }) => name)).to.deep.equal(['catalog', 'queue', 'lake', 'staging', 'archive', 'listing', 'engine', 'clock'])
+    expect(CHECKS.map(({ name }) => name)).to.deep.equal([
+      'catalog',
+      'queue',
+      'lake',
+      'staging',
+      'archive',
+      'listing',
+      'engine',
+      'clock',
+    ])
   })
 
   it('say what answers', async () => {
-    const finding = await runCheck(checkOf('catalog'), app({ describeCatalog: () => Promise.resolve('embedded Postgres 18.4') }), 5_000)
+    const finding = await runCheck(
+      checkOf('catalog'),
+      app({ describeCatalog: () => Promise.resolve('embedded Postgres 18.4') }),
+      5_000,
+    )
     expect(finding).to.deep.equal({ name: 'catalog', ok: true, detail: 'embedded Postgres 18.4', do: null })
   })
 
@@ -25,9 +38,12 @@ describe('checks of doctor', () => {
     const down = (facts: Record<string, string>) => app({
       describeCatalog: () => Promise.reject(new PipelineError('CATALOG_UNREACHABLE', 'password refused', facts)),
     })
-    expect(await runCheck(checkOf('catalog'), down({ at: 'lake@db:5432', do: 'correct DATABASE_URL' }), 5_000))
-      .to.deep.equal({ name: 'catalog', ok: false, detail: 'lake@db:5432 password refused', do: 'correct DATABASE_URL' })
-    expect((await runCheck(checkOf('catalog'), down({}), 5_000)).do).to.equal('start it, or correct or unset DATABASE_URL')
+    expect(
+      await runCheck(checkOf('catalog'), down({ at: 'lake@db:5432', do: 'correct DATABASE_URL' }), 5_000),
+    ).to.deep.equal({ name: 'catalog', ok: false, detail: 'lake@db:5432 password refused', do: 'correct DATABASE_URL' })
+    expect((await runCheck(checkOf('catalog'), down({}), 5_000)).do).to.equal(
+      'start it, or correct or unset DATABASE_URL',
+    )
   })
 
   it('fail a service that does not answer', async () => {
@@ -40,14 +56,18 @@ describe('checks of doctor', () => {
     expect((await runCheck(checkOf('clock'), off(5_000), 5_000)).ok).to.equal(true)
     const wrong = await runCheck(checkOf('clock'), off(-3_600_000), 5_000)
     expect([wrong.ok, wrong.detail]).to.deep.equal([false, '1h00m away from the archive'])
-    expect((await runCheck(checkOf('clock'), app({ askArchive: () => Promise.resolve({ date: null }) }), 5_000)).ok).to.equal(true)
+    expect(
+      (await runCheck(checkOf('clock'), app({ askArchive: () => Promise.resolve({ date: null }) }), 5_000)).ok,
+    ).to.equal(true)
   })
 
   it('see staging without the room that it may take', async () => {
-    const room = (free: number | null) => app({
-      config: { stagingUrl: 'file:///s', stagingMaxBytes: 4 * 1024 ** 3 } as App['config'],
-      staging: () => Promise.resolve({ freeBytes: () => Promise.resolve(free) } as unknown as Awaited<ReturnType<App['staging']>>),
-    })
+    const room = (free: number | null) =>
+      app({
+        config: { stagingUrl: 'file:///s', stagingMaxBytes: 4 * 1024 ** 3 } as App['config'],
+        staging: () =>
+          Promise.resolve({ freeBytes: () => Promise.resolve(free) } as unknown as Awaited<ReturnType<App['staging']>>),
+      })
     expect((await runCheck(checkOf('staging'), room(5 * 1024 ** 3), 5_000)).detail).to.equal('file:///s has 5 GiB free')
     const small = await runCheck(checkOf('staging'), room(1024 ** 3), 5_000)
     expect([small.ok, small.do]).to.deep.equal([false, 'free 3 GiB, or lower STAGING_MAX_BYTES (4 GiB)'])

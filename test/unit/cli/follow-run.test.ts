@@ -33,7 +33,12 @@ async function follow(looks: Look[], tookMs = 0) {
 
 describe('following a run', () => {
   it('looks until nothing is unfinished', async () => {
-    const { progress, last, waits } = await follow([progressOf({ planned: 1 }), progressOf({ verifying: 1 }), progressOf({ late: 1 }), progressOf({})])
+    const { progress, last, waits } = await follow([
+      progressOf({ planned: 1 }),
+      progressOf({ verifying: 1 }),
+      progressOf({ late: 1 }),
+      progressOf({}),
+    ])
     expect(progress.length).to.equal(3)
     expect(last?.states.late).to.equal(1)
     expect(waits).to.deep.equal([500, 500])
@@ -46,13 +51,23 @@ describe('following a run', () => {
 
   it('waits for a catalog that does not answer, and says so once each time', async () => {
     const down = new PipelineError('CATALOG_UNREACHABLE', 'down')
-    const { trouble, last } = await follow([down, down, progressOf({ planned: 1 }), down, progressOf({ verified: 1 }), progressOf({})])
+    const { trouble, last } = await follow([
+      down,
+      down,
+      progressOf({ planned: 1 }),
+      down,
+      progressOf({ verified: 1 }),
+      progressOf({}),
+    ])
     expect(trouble).to.deep.equal(['down', 'down'])
     expect(last?.states.verified).to.equal(1)
   })
 
   it('ends with an error that waiting does not mend', async () => {
-    const thrown = await follow([new PipelineError('RUN_ABSENT', 'gone'), progressOf({})]).then(() => null, (error: unknown) => error)
+    const thrown = await follow([new PipelineError('RUN_ABSENT', 'gone'), progressOf({})]).then(
+      () => null,
+      (error: unknown) => error,
+    )
     expect(thrown).to.have.property('code', 'RUN_ABSENT')
   })
 
@@ -84,7 +99,10 @@ describe('the end of a run', () => {
   }
 
   it('is one object whose names do not change', () => {
-    const progress = progressOf({ verified: 354, quarantined: 2 }, { rows: 7_871_114, bytesIn: 438_304_768, bytesOut: 418_381_824 })
+    const progress = progressOf(
+      { verified: 354, quarantined: 2 },
+      { rows: 7_871_114, bytesIn: 438_304_768, bytesOut: 418_381_824 },
+    )
     expect(summaryJson(summaryOf(progress, [], 27.1))).to.deep.equal({
       v: 1, type: 'summary', run: '7f3k2',
       partitions: { verified: 354, provisional: 0, absent: 0, late: 0, quarantined: 2, failed: 0 },

@@ -5,7 +5,10 @@ import { parsePartitionKey } from '../../../src/domain/partition.js'
 import type { KeeperCatalog, PartitionFilter, PartitionSummary } from '../../../src/domain/ports/keeper-catalog.js'
 
 const KEYS = [
-  'spot-klines/BTCUSDT/1h/2024-01', 'spot-klines/BTCUSDT/1h/2024-02', 'spot-klines/BTCUSDT/1h/2023-12', 'spot-klines/ETHBTC/1h/2024-01',
+  'spot-klines/BTCUSDT/1h/2024-01',
+  'spot-klines/BTCUSDT/1h/2024-02',
+  'spot-klines/BTCUSDT/1h/2023-12',
+  'spot-klines/ETHBTC/1h/2024-01',
   'spot-klines/ETHUSDT/1h/2024-03',
 ]
 
@@ -31,14 +34,22 @@ describe('partitions that match a glob', () => {
   it('are named by symbol and month where those are patterns', async () => {
     const { filter, asked } = await match('spot-klines/*USDT/1h/2024-*')
     expect(filter).to.deep.equal({
-      datasets: ['spot-klines'], intervals: ['1h'], symbols: ['BTCUSDT', 'ETHUSDT'], months: ['2024-01', '2024-02', '2024-03'],
+      datasets: ['spot-klines'],
+      intervals: ['1h'],
+      symbols: ['BTCUSDT', 'ETHUSDT'],
+      months: ['2024-01', '2024-02', '2024-03'],
     })
     expect(asked).to.deep.equal([{ datasets: ['spot-klines'], intervals: ['1h'] }])
   })
 
   it('need no look into the catalog where nothing is a pattern', async () => {
     const { filter, asked } = await match('spot-klines/BTCUSDT/1h/2024-01')
-    expect(filter).to.deep.equal({ datasets: ['spot-klines'], symbols: ['BTCUSDT'], intervals: ['1h'], months: ['2024-01'] })
+    expect(filter).to.deep.equal({
+      datasets: ['spot-klines'],
+      symbols: ['BTCUSDT'],
+      intervals: ['1h'],
+      months: ['2024-01'],
+    })
     expect((await match('*')).filter).to.deep.equal({})
     expect(asked).to.deep.equal([])
   })

@@ -98,13 +98,16 @@ describe('output', () => {
 describe('terminal', () => {
   const tty = { isTTY: true, term: 'xterm' }
   for (const [title, stream, flag, want] of [
-    ['a terminal has colours', tty, 'auto', true], ['a pipe has none', { isTTY: false }, 'auto', false],
-    ['a dumb terminal has none', { ...tty, term: 'dumb' }, 'auto', false], ['NO_COLOR takes them', { ...tty, noColor: '1' }, 'auto', false],
+    ['a terminal has colours', tty, 'auto', true],
+    ['a pipe has none', { isTTY: false }, 'auto', false],
+    ['a dumb terminal has none', { ...tty, term: 'dumb' }, 'auto', false],
+    ['NO_COLOR takes them', { ...tty, noColor: '1' }, 'auto', false],
     ['an empty NO_COLOR does not', { ...tty, noColor: '' }, 'auto', true],
     ['FORCE_COLOR gives them to a pipe', { isTTY: false, forceColor: '1' }, 'auto', true],
     ['FORCE_COLOR=0 takes them', { ...tty, forceColor: '0' }, 'auto', false],
     ['NO_COLOR wins over FORCE_COLOR', { ...tty, noColor: '1', forceColor: '1' }, 'auto', false],
-    ['--color wins over NO_COLOR', { isTTY: false, noColor: '1' }, 'always', true], ['--color never takes them', tty, 'never', false],
+    ['--color wins over NO_COLOR', { isTTY: false, noColor: '1' }, 'always', true],
+    ['--color never takes them', tty, 'never', false],
   ] as const) {
     it(`${title}`, () => expect(wantsColour(stream, flag)).to.equal(want))
   }

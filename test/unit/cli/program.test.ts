@@ -27,7 +27,17 @@ const specs = COMMANDS.flatMap((entry: CommandSpec | CommandGroup): [string, Com
 describe('the command line', () => {
   it('knows every command', () => {
     expect(specs.map(([path]) => path)).to.deep.equal([
-      'demo', 'backfill', 'worker', 'status', 'cancel', 'verify', 'reconcile', 'quarantine list', 'quarantine retry', 'server', 'doctor',
+      'demo',
+      'backfill',
+      'worker',
+      'status',
+      'cancel',
+      'verify',
+      'reconcile',
+      'quarantine list',
+      'quarantine retry',
+      'server',
+      'doctor',
       'completion',
     ])
   })
@@ -37,14 +47,29 @@ describe('the command line', () => {
       const { said } = await parse(...path.split(' '), '--help')
       expect(said.startsWith(`${spec.sentence}\n\n  $ `)).to.equal(true)
       expect(spec.example).to.include(`candlelake ${path}`)
-      expect(said).to.include(`Usage: candlelake ${path}`).and.include('--json').and.include('Exit codes').and.include('    1  ')
+      expect(said)
+        .to.include(`Usage: candlelake ${path}`)
+        .and.include('--json')
+        .and.include('Exit codes')
+        .and.include('    1  ')
       for (const { flag } of spec.flags) expect(said).to.include(flag)
       expect(said.split('\n').filter((line) => line.length > 120)).to.deep.equal([])
     })
   }
 
   it('gives flags to the command, defaults and lists among them', async () => {
-    const { acted } = await parse('backfill', '--symbols', 'A,B', '--symbols', 'C', '--intervals=1h', '-n', '--json', '--lake-url', 'file:///x')
+    const { acted } = await parse(
+      'backfill',
+      '--symbols',
+      'A,B',
+      '--symbols',
+      'C',
+      '--intervals=1h',
+      '-n',
+      '--json',
+      '--lake-url',
+      'file:///x',
+    )
     expect(acted?.name).to.equal('backfill')
     expect(acted?.flags).to.include({ market: 'spot', dryRun: true, json: true, color: 'auto' })
     expect(acted?.flags['symbols']).to.deep.equal(['A,B', 'C'])
@@ -54,7 +79,10 @@ describe('the command line', () => {
   it('gives arguments to the command, and takes a symbol list of - for stdin', async () => {
     expect((await parse('cancel', '7f3k2')).acted).to.include({ name: 'cancel', argument: '7f3k2' })
     expect((await parse('verify')).acted).to.include({ name: 'verify', argument: undefined })
-    expect((await parse('quarantine', 'retry', 'um-klines/*')).acted).to.include({ name: 'retry', argument: 'um-klines/*' })
+    expect((await parse('quarantine', 'retry', 'um-klines/*')).acted).to.include({
+      name: 'retry',
+      argument: 'um-klines/*',
+    })
     expect((await parse('backfill', '--symbols', '-')).acted?.flags['symbols']).to.deep.equal(['-'])
   })
 

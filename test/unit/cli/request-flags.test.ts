@@ -4,7 +4,8 @@ import { concurrencyOf, requestOf, stagesOf } from '../../../src/cli/request-fla
 import { PipelineError } from '../../../src/domain/errors.js'
 
 const NOW = Date.parse('2026-11-22T20:31:14Z')
-const read = (flags: FlagValues, stdin = '') => requestOf({ symbols: ['BTCUSDT'], intervals: ['1h'], ...flags }, NOW, () => Promise.resolve(stdin))
+const read = (flags: FlagValues, stdin = '') =>
+  requestOf({ symbols: ['BTCUSDT'], intervals: ['1h'], ...flags }, NOW, () => Promise.resolve(stdin))
 
 async function failure(flags: FlagValues): Promise<[string, string | null, string | null]> {
   const thrown = await read(flags).then(() => null, (error: unknown) => error)
@@ -16,14 +17,28 @@ async function failure(flags: FlagValues): Promise<[string, string | null, strin
 describe('the request of a backfill', () => {
   it('is spot klines of all whole months unless told otherwise', async () => {
     expect(await read({})).to.deep.equal({
-      dataset: 'spot-klines', symbols: { names: ['BTCUSDT'] }, intervals: ['1h'], firstMonth: null, lastMonth: '2026-10',
+      dataset: 'spot-klines',
+      symbols: { names: ['BTCUSDT'] },
+      intervals: ['1h'],
+      firstMonth: null,
+      lastMonth: '2026-10',
     })
   })
 
   it('takes lists by commas and by repetition', async () => {
-    const request = await read({ symbols: ['btcusdt,ETHUSDT', '!eth*'], intervals: ['1m,1h', '1m'], market: 'um', from: '2022-01', to: '2022-02-15' })
+    const request = await read({
+      symbols: ['btcusdt,ETHUSDT', '!eth*'],
+      intervals: ['1m,1h', '1m'],
+      market: 'um',
+      from: '2022-01',
+      to: '2022-02-15',
+    })
     expect(request).to.deep.equal({
-      dataset: 'um-klines', symbols: { names: ['BTCUSDT'] }, intervals: ['1m', '1h'], firstMonth: '2022-01', lastMonth: '2022-02',
+      dataset: 'um-klines',
+      symbols: { names: ['BTCUSDT'] },
+      intervals: ['1m', '1h'],
+      firstMonth: '2022-01',
+      lastMonth: '2022-02',
     })
   })
 
@@ -35,7 +50,9 @@ describe('the request of a backfill', () => {
   })
 
   it('reads symbols from stdin', async () => {
-    expect((await read({ symbols: ['-'] }, 'btcusdt\nETHUSDT, BNBUSDT\n')).symbols).to.deep.equal({ names: ['BTCUSDT', 'ETHUSDT', 'BNBUSDT'] })
+    expect((await read({ symbols: ['-'] }, 'btcusdt\nETHUSDT, BNBUSDT\n')).symbols).to.deep.equal({
+      names: ['BTCUSDT', 'ETHUSDT', 'BNBUSDT'],
+    })
   })
 
   it('names the flag and the nearest word in its errors', async () => {
@@ -55,7 +72,12 @@ describe('the request of a backfill', () => {
 describe('flags of workers', () => {
   it('take a concurrency for all stages and for some', () => {
     expect(concurrencyOf({})).to.deep.equal({})
-    expect(concurrencyOf({ concurrency: ['4', 'convert=2'] })).to.deep.equal({ download: 4, convert: 2, upload: 4, verify: 4 })
+    expect(concurrencyOf({ concurrency: ['4', 'convert=2'] })).to.deep.equal({
+      download: 4,
+      convert: 2,
+      upload: 4,
+      verify: 4,
+    })
     expect(concurrencyOf({ concurrency: ['convert=2,download=8'] })).to.deep.equal({ convert: 2, download: 8 })
   })
 

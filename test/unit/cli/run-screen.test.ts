@@ -36,7 +36,13 @@ describe('the screen of a run', () => {
   }
 
   it('leaves out what is not known', () => {
-    const stages = DRAWN.stages.map((stage) => ({ ...stage, amount: null, amountTotal: null, perSecond: null, etaSeconds: null }))
+    const stages = DRAWN.stages.map((stage) => ({
+      ...stage,
+      amount: null,
+      amountTotal: null,
+      perSecond: null,
+      etaSeconds: null,
+    }))
     const lines = renderRun({ ...DRAWN, stages, etaSeconds: null }, 80, NO_PAINT)
     expect(lines[0]).to.equal('download  ███████░░░  268/356                           ETA -:--')
     expect(lines[4]).to.equal('run 7f3k2  0:18  ETA -:--  1 flagged  0 quarantined')
@@ -44,7 +50,9 @@ describe('the screen of a run', () => {
 
   it('says why nothing moves, what failed and what is late', () => {
     const lines = renderRun({ ...DRAWN, failed: 2, late: 1_234, waitsFor: 'STAGING_FULL' }, 120, NO_PAINT)
-    expect(lines[4]).to.equal('run 7f3k2  0:18  ETA 0:09  1 flagged  0 quarantined  2 failed  1,234 late  waits: STAGING_FULL')
+    expect(lines[4]).to.equal(
+      'run 7f3k2  0:18  ETA 0:09  1 flagged  0 quarantined  2 failed  1,234 late  waits: STAGING_FULL',
+    )
   })
 
   it('paints the bars only', () => {

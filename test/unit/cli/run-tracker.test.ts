@@ -10,7 +10,19 @@ import { progressOf } from './sample-run.js'
 const partition = parsePartitionKey('spot-klines/BTCUSDT/1h/2024-01')
 
 function job(stage: Stage, over: Partial<WorkEvent & { type: 'job' }> = {}): WorkEvent {
-  return { type: 'job', stage, partition, outcome: 'ok', code: null, seconds: 1, waitSeconds: 0, bytesIn: 0, bytesOut: 0, rows: 0, ...over }
+  return {
+    type: 'job',
+    stage,
+    partition,
+    outcome: 'ok',
+    code: null,
+    seconds: 1,
+    waitSeconds: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    rows: 0,
+    ...over,
+  }
 }
 
 const tracker = (states: Parameters<typeof progressOf>[0], downloadBytes: number | null = null): RunTracker =>
@@ -18,7 +30,15 @@ const tracker = (states: Parameters<typeof progressOf>[0], downloadBytes: number
 
 describe('the tracker of a run', () => {
   it('counts a partition as past every stage before the one it is in', () => {
-    const { stages } = tracker({ planned: 1, downloading: 2, converting: 3, uploading: 4, verifying: 5, verified: 6, quarantined: 7 }).view(0)
+    const { stages } = tracker({
+      planned: 1,
+      downloading: 2,
+      converting: 3,
+      uploading: 4,
+      verifying: 5,
+      verified: 6,
+      quarantined: 7,
+    }).view(0)
     expect(stages.map(({ done }) => done)).to.deep.equal([25, 22, 18, 13])
     expect(stages.map(({ total }) => total)).to.deep.equal([28, 28, 28, 28])
   })
@@ -31,11 +51,21 @@ describe('the tracker of a run', () => {
     t.event(job('convert', { rows: 99, outcome: 'retry' }), 30)
     t.event(job('upload', { bytesOut: 200 }), 40)
     const [download, convert, upload, verify] = t.view(50).stages
-    expect([download?.amount, download?.amountTotal, convert?.amount, upload?.amount, verify?.amount]).to.deep.equal([350, 1_000, 744, 200, null])
+    expect([download?.amount, download?.amountTotal, convert?.amount, upload?.amount, verify?.amount]).to.deep.equal([
+      350,
+      1_000,
+      744,
+      200,
+      null,
+    ])
   })
 
   it('takes what others downloaded from the catalog', () => {
-    const t = new RunTracker({ progress: progressOf({ planned: 2 }, { bytesIn: 5_000 }), downloadBytes: 1_000, nowMs: 0 })
+    const t = new RunTracker({
+      progress: progressOf({ planned: 2 }, { bytesIn: 5_000 }),
+      downloadBytes: 1_000,
+      nowMs: 0,
+    })
     t.progress(progressOf({ planned: 1, converting: 1 }, { bytesIn: 5_400 }), 1_000)
     expect(t.view(1_000).stages[0]?.amount).to.equal(400)
   })
@@ -58,7 +88,11 @@ describe('the tracker of a run', () => {
     const t = tracker({ planned: 1 })
     t.progress(progressOf({ verified: 1 }), 2_000)
     const view = t.view(2_000)
-    expect([view.etaSeconds, view.stages.map(({ perSecond }) => perSecond), t.pending()]).to.deep.equal([0, [null, null, null, null], 0])
+    expect([view.etaSeconds, view.stages.map(({ perSecond }) => perSecond), t.pending()]).to.deep.equal([
+      0,
+      [null, null, null, null],
+      0,
+    ])
   })
 
   it('says what jobs wait for until they go on, and not for another worker\'s lease', () => {
@@ -75,7 +109,10 @@ describe('the tracker of a run', () => {
 
   it('counts partitions by what was flagged in them', () => {
     const t = tracker({ verifying: 2 })
-    const findings = [{ code: 'GAP_UNKNOWN', count: 4, example: null }, { code: 'HEADER_PRESENT', count: 1, example: null }] as const
+    const findings = [
+      { code: 'GAP_UNKNOWN', count: 4, example: null },
+      { code: 'HEADER_PRESENT', count: 1, example: null },
+    ] as const
     t.event({ type: 'finished', partition, state: 'verified', findings, code: null, message: null }, 0)
     t.event({ type: 'finished', partition, state: 'verified', findings, code: null, message: null }, 0)
     expect([...t.findings()]).to.deep.equal([['GAP_UNKNOWN', 2]])
@@ -83,8 +120,26 @@ describe('the tracker of a run', () => {
 
   it('is a JSON line a stage', () => {
     const lines = progressLines(tracker({ converting: 1, verified: 3 }, 77).view(0))
-    expect(lines[0]).to.deep.equal({ v: 1, type: 'progress', run: '7f3k2', stage: 'download', done: 4, total: 4, bytes: 0, etaSeconds: 0 })
-    expect(lines[1]).to.deep.equal({ v: 1, type: 'progress', run: '7f3k2', stage: 'convert', done: 3, total: 4, bytes: 0, etaSeconds: null })
+    expect(lines[0]).to.deep.equal({
+      v: 1,
+      type: 'progress',
+      run: '7f3k2',
+      stage: 'download',
+      done: 4,
+      total: 4,
+      bytes: 0,
+      etaSeconds: 0,
+    })
+    expect(lines[1]).to.deep.equal({
+      v: 1,
+      type: 'progress',
+      run: '7f3k2',
+      stage: 'convert',
+      done: 3,
+      total: 4,
+      bytes: 0,
+      etaSeconds: null,
+    })
   })
 })
 

@@ -16,7 +16,14 @@ import { progressOf, statesOf } from './sample-run.js'
 
 const MIB = 1024 ** 2
 const REPORT = {
-  run: null, partitions: 356, todo: 356, joined: 0, done: 0, downloadBytes: 418 * MIB, unlisted: 0, freeBytes: 41 * 1024 ** 3,
+  run: null,
+  partitions: 356,
+  todo: 356,
+  joined: 0,
+  done: 0,
+  downloadBytes: 418 * MIB,
+  unlisted: 0,
+  freeBytes: 41 * 1024 ** 3,
 }
 
 describe('the plan line', () => {
@@ -25,8 +32,9 @@ describe('the plan line', () => {
       .to.equal('Planned 356 partitions in 0.9s: 0 verified, 418 MiB to download')
     expect(renderPlanned({ ...REPORT, partitions: 1, todo: 0, done: 1 }, { verified: 1, seconds: 0.1 }))
       .to.equal('Planned 1 partition in 0.1s: 1 verified, nothing to download')
-    expect(renderPlanned({ ...REPORT, todo: 300, joined: 56, unlisted: 300, downloadBytes: 0 }, { verified: 0, seconds: 1 }))
-      .to.equal('Planned 356 partitions in 1.0s: 0 verified, 56 on their way, an unknown size to download')
+    expect(
+      renderPlanned({ ...REPORT, todo: 300, joined: 56, unlisted: 300, downloadBytes: 0 }, { verified: 0, seconds: 1 }),
+    ).to.equal('Planned 356 partitions in 1.0s: 0 verified, 56 on their way, an unknown size to download')
   })
 })
 
@@ -44,8 +52,12 @@ describe('a dry run', () => {
     expect(renderDryRun(unlisted, estimateOf(unlisted, { bytesIn: 0, bytesOut: 0 }, 2))).to.deep.equal([
       'Would run 356 of 356 partitions. Nothing was changed.', 'download unknown  lake unknown  time unknown',
     ])
-    expect(renderDryRun({ ...REPORT, todo: 0, done: 356 }, estimateOf({ ...REPORT, todo: 0 }, { bytesIn: 0, bytesOut: 0 }, 2)))
-      .to.deep.equal(['Would run 0 of 356 partitions. Nothing was changed.'])
+    expect(
+      renderDryRun(
+        { ...REPORT, todo: 0, done: 356 },
+        estimateOf({ ...REPORT, todo: 0 }, { bytesIn: 0, bytesOut: 0 }, 2),
+      ),
+    ).to.deep.equal(['Would run 0 of 356 partitions. Nothing was changed.'])
   })
 
   it('learns the size of Parquet from the lake, and counts unlisted files for nothing', () => {
@@ -61,7 +73,12 @@ describe('lines of findings', () => {
   const finding = (code: FindingCode, count: number) => ({ code, count, example: null })
 
   it('say what was accepted', () => {
-    const text = tale({ state: 'verified', findings: [finding('OFF_GRID_ROWS', 43), finding('CARRIAGE_RETURNS', 9)], code: null, message: null })
+    const text = tale({
+      state: 'verified',
+      findings: [finding('OFF_GRID_ROWS', 43), finding('CARRIAGE_RETURNS', 9)],
+      code: null,
+      message: null,
+    })
     expect(renderFinding({ partition, text: text ?? '', bad: false, width: 80, paint: NO_PAINT }))
       .to.equal('! spot-klines/BTCUSDT/1h/2018-02  43 off-grid rows, accepted')
   })
@@ -72,7 +89,8 @@ describe('lines of findings', () => {
   })
 
   it('say what keeps a partition out, with its control characters escaped', () => {
-    const text = tale({ state: 'quarantined', findings: [], code: 'CORRUPT', message: 'row 8,112 has volume \u001b[31m-3' }) ?? ''
+    const text =
+      tale({ state: 'quarantined', findings: [], code: 'CORRUPT', message: 'row 8,112 has volume \u001b[31m-3' }) ?? ''
     expect(renderFinding({ partition, text, bad: true, width: null, paint: NO_PAINT }))
       .to.equal('x spot-klines/BTCUSDT/1h/2018-02  quarantined: CORRUPT row 8,112 has volume \\u001b[31m-3')
   })
@@ -83,7 +101,8 @@ describe('lines of findings', () => {
   })
 
   it('have words for every code', () => {
-    for (const code of Object.keys(VERDICTS) as FindingCode[]) expect(inWords({ code, count: 2 })).to.match(/^2 [a-zA-Z]/)
+    for (const code of Object.keys(VERDICTS) as FindingCode[])
+      expect(inWords({ code, count: 2 })).to.match(/^2 [a-zA-Z]/)
     expect(inWords({ code: 'DUPLICATE_ROWS', count: 1 })).to.equal('1 duplicate row')
     expect(kindsInWords(new Map([['GAP_UNKNOWN', 2], ['CHECKSUM_MISSING', 1]])))
       .to.equal('2 partitions with missing bars of unknown cause, 1 partition with missing CHECKSUMs')
@@ -107,8 +126,12 @@ describe('the summary', () => {
   it('has columns for what there is besides', () => {
     const progress = progressOf({ verified: 1, provisional: 1, absent: 1, failed: 1, cancelled: 1, planned: 2 })
     const lines = renderSummary(summaryOf(progress, [group('verified', 1, 7)], 3))
-    expect(lines[0]).to.equal('dataset      interval  verified  provisional  late  absent  quarantined  failed  cancelled  rows    ZIP  Parquet')
-    expect(lines.at(-1)).to.equal('Verified 1 of 7 in 3.0s, 1 provisional, 1 absent, 1 failed, 1 cancelled, 2 not done.')
+    expect(lines[0]).to.equal(
+      'dataset      interval  verified  provisional  late  absent  quarantined  failed  cancelled  rows    ZIP  Parquet',
+    )
+    expect(lines.at(-1)).to.equal(
+      'Verified 1 of 7 in 3.0s, 1 provisional, 1 absent, 1 failed, 1 cancelled, 2 not done.',
+    )
   })
 })
 
@@ -130,8 +153,13 @@ describe('status', () => {
 
   it('shows workers and queues', () => {
     const worker = {
-      id: 'w1', host: 'ho\u001bst', pid: 12, stages: ['download', 'convert'] as const, doing: [{ stage: 'convert' as const, partition: 'x' }],
-      startedAt: new Date(0), seenAt: new Date('2026-11-22T20:31:58Z'),
+      id: 'w1',
+      host: 'ho\u001bst',
+      pid: 12,
+      stages: ['download', 'convert'] as const,
+      doing: [{ stage: 'convert' as const, partition: 'x' }],
+      startedAt: new Date(0),
+      seenAt: new Date('2026-11-22T20:31:58Z'),
     }
     const queue = { ...quiet.queue, convert: { ...none, waiting: 1_200, active: 2 }, verify: { ...none, failed: 1 } }
     expect(renderStatus({ ...quiet, workers: [worker], queue }).slice(1)).to.deep.equal([
@@ -149,13 +177,20 @@ describe('status', () => {
 
 describe('the list of quarantined partitions', () => {
   const entry = {
-    partition: parsePartitionKey('spot-klines/BTCUSDT/1h/2021-04'), generation: 1, code: 'CORRUPT', message: 'row 8,112 has volume -3',
-    facts: {}, kept: null, since: new Date('2026-11-22T20:31:14Z'),
+    partition: parsePartitionKey('spot-klines/BTCUSDT/1h/2021-04'),
+    generation: 1,
+    code: 'CORRUPT',
+    message: 'row 8,112 has volume -3',
+    facts: {},
+    kept: null,
+    since: new Date('2026-11-22T20:31:14Z'),
   }
   it('is whole in a pipe and cut on a terminal', () => {
     expect(renderQuarantine([entry], null)).to.deep.equal(
       ['2026-11-22T20:31:14Z  spot-klines/BTCUSDT/1h/2021-04  CORRUPT: row 8,112 has volume -3'])
-    expect(renderQuarantine([entry], 60)).to.deep.equal(['2026-11-22T20:31:14Z  spot-kline…h/2021-04  CORRUPT: row 8,…'])
+    expect(renderQuarantine([entry], 60)).to.deep.equal([
+      '2026-11-22T20:31:14Z  spot-kline…h/2021-04  CORRUPT: row 8,…',
+    ])
   })
 })
 
@@ -184,7 +219,9 @@ describe('errors', () => {
   })
 
   it('have no second line where there is nothing to say', () => {
-    expect(renderError(new PipelineError('CORRUPT', 'x'), { verbose: false, paint: NO_PAINT })).to.deep.equal(['error CORRUPT: x'])
+    expect(renderError(new PipelineError('CORRUPT', 'x'), { verbose: false, paint: NO_PAINT })).to.deep.equal([
+      'error CORRUPT: x',
+    ])
     expect(renderError(new Error('boom'), { verbose: false, paint: NO_PAINT }))
       .to.deep.equal(['error UNEXPECTED: boom', '  do: run it again with -v and report what it says'])
   })

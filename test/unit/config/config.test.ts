@@ -34,7 +34,11 @@ describe('configuration', () => {
       dotenv: { LATE_DAYS: '3', KEEP_REVISIONS: '3', SERVER_PORT: '8080' },
     }))
     expect([config.lateDays, config.keepRevisions, config.serverPort]).to.deep.equal([1, 2, 8080])
-    expect([origins.LATE_DAYS, origins.KEEP_REVISIONS, origins.SERVER_PORT]).to.deep.equal(['flag', 'environment', '.env'])
+    expect([origins.LATE_DAYS, origins.KEEP_REVISIONS, origins.SERVER_PORT]).to.deep.equal([
+      'flag',
+      'environment',
+      '.env',
+    ])
   })
 
   it('takes an empty value for none', async () => {
@@ -43,7 +47,9 @@ describe('configuration', () => {
   })
 
   it('keeps data and cache where XDG says', async () => {
-    const { config } = await resolveConfig(sources({ environment: { XDG_DATA_HOME: '/data', XDG_CACHE_HOME: '/cache' } }))
+    const { config } = await resolveConfig(
+      sources({ environment: { XDG_DATA_HOME: '/data', XDG_CACHE_HOME: '/cache' } }),
+    )
     expect([config.candlelakeHome, config.candlelakeCache]).to.deep.equal(['/data/candlelake', '/cache/candlelake'])
   })
 
@@ -57,7 +63,12 @@ describe('configuration', () => {
     expect(apart.archiveListUrl).to.equal('http://127.0.0.1:9000/bucket')
   })
 
-  for (const [text, bytes] of [['1024', 1024], ['512MiB', 512 * 1024 ** 2], ['1.5GiB', 1.5 * 1024 ** 3], ['2 TiB', 2 * 1024 ** 4]] as const) {
+  for (const [text, bytes] of [
+    ['1024', 1024],
+    ['512MiB', 512 * 1024 ** 2],
+    ['1.5GiB', 1.5 * 1024 ** 3],
+    ['2 TiB', 2 * 1024 ** 4],
+  ] as const) {
     it(`reads ${text} as ${bytes} bytes`, async () => {
       const { config } = await resolveConfig(sources({ environment: { STAGING_MAX_BYTES: text } }))
       expect(config.stagingMaxBytes).to.equal(bytes)
@@ -86,10 +97,20 @@ describe('configuration', () => {
   })
 
   for (const [name, text] of [
-    ['STAGING_MAX_BYTES', '4GB'], ['STAGING_MAX_BYTES', '-1'], ['STAGING_MAX_BYTES', '1.5'], ['LATE_DAYS', '1e3'],
-    ['LATE_DAYS', '0x10'], ['LATE_DAYS', ' 4'], ['SERVER_PORT', '65536'], ['ENGINE_SLOTS', '0'], ['LEASE_SECONDS', 'Infinity'],
-    ['ARCHIVE_URL', 'ftp://host'], ['QUEUE_URL', 'cache:6379'], ['NUMERIC_TYPE', 'DOUBLE'],
-    ['CANDLELAKE_FAILPOINTS', 'convert.nowhere:kill'], ['CANDLELAKE_FAILPOINTS', 'convert.staged:explode'],
+    ['STAGING_MAX_BYTES', '4GB'],
+    ['STAGING_MAX_BYTES', '-1'],
+    ['STAGING_MAX_BYTES', '1.5'],
+    ['LATE_DAYS', '1e3'],
+    ['LATE_DAYS', '0x10'],
+    ['LATE_DAYS', ' 4'],
+    ['SERVER_PORT', '65536'],
+    ['ENGINE_SLOTS', '0'],
+    ['LEASE_SECONDS', 'Infinity'],
+    ['ARCHIVE_URL', 'ftp://host'],
+    ['QUEUE_URL', 'cache:6379'],
+    ['NUMERIC_TYPE', 'DOUBLE'],
+    ['CANDLELAKE_FAILPOINTS', 'convert.nowhere:kill'],
+    ['CANDLELAKE_FAILPOINTS', 'convert.staged:explode'],
   ] as const) {
     it(`refuses ${name}=${text}`, async () => {
       expect(await problemsOf({ environment: { [name]: text } })).to.match(new RegExp(`^${name} must be `))
@@ -107,7 +128,9 @@ describe('configuration', () => {
   })
 
   it('takes no password from the command line, where everyone can read it', async () => {
-    const message = await problemsOf({ flags: { DATABASE_URL: 'postgres://lake:s3cret@db/lake', SERVER_PASSWORD: 'x' } })
+    const message = await problemsOf({
+      flags: { DATABASE_URL: 'postgres://lake:s3cret@db/lake', SERVER_PASSWORD: 'x' },
+    })
     expect(message).to.include('--database-url').and.include('--server-password').and.not.include('s3cret')
     const { config } = await resolveConfig(sources({ flags: { DATABASE_URL: 'postgres://lake@db/lake' } }))
     expect(config.databaseUrl).to.equal('postgres://lake@db/lake')

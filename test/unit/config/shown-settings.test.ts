@@ -10,15 +10,21 @@ describe('settings as doctor shows them', () => {
     const loaded = await resolveConfig({
       flags: { LATE_DAYS: '7' },
       environment: {
-        DATABASE_URL: `postgres://lake:${CANARY}@db:5432/lake?password=${CANARY}`, SERVER_USER: 'ann', SERVER_PASSWORD: CANARY,
-        HTTPS_PROXY: `http://ann:${CANARY}@proxy:3128`, CANDLELAKE_FAILPOINTS: 'convert.staged:kill',
+        DATABASE_URL: `postgres://lake:${CANARY}@db:5432/lake?password=${CANARY}`,
+        SERVER_USER: 'ann',
+        SERVER_PASSWORD: CANARY,
+        HTTPS_PROXY: `http://ann:${CANARY}@proxy:3128`,
+        CANDLELAKE_FAILPOINTS: 'convert.staged:kill',
       },
-      dotenv: { QUEUE_URL: `redis://:${CANARY}@cache:6379` }, userHome: '/home/ann', cores: 2,
+      dotenv: { QUEUE_URL: `redis://:${CANARY}@cache:6379` },
+      userHome: '/home/ann',
+      cores: 2,
     })
     const shown = shownSettings(loaded)
     expect(shown.map(({ name }) => name)).to.deep.equal(SETTING_NAMES)
     expect(JSON.stringify(shown)).to.not.include(CANARY)
-    const of = (wanted: string) => shown.filter(({ name }) => name === wanted).map(({ value, origin }) => `${value} ${origin}`)[0]
+    const of = (wanted: string) =>
+      shown.filter(({ name }) => name === wanted).map(({ value, origin }) => `${value} ${origin}`)[0]
     expect(of('DATABASE_URL')).to.equal('postgres://lake@db:5432/lake environment')
     expect(of('QUEUE_URL')).to.equal('redis://cache:6379 .env')
     expect(of('SERVER_PASSWORD')).to.equal('set environment')

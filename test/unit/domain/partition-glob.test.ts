@@ -3,7 +3,8 @@ import { PipelineError } from '../../../src/domain/errors.js'
 import { filterOf, matchesPartition, parsePartitionGlob } from '../../../src/domain/partition-glob.js'
 import { parsePartitionKey } from '../../../src/domain/partition.js'
 
-const matches = (glob: string, key: string): boolean => matchesPartition(parsePartitionGlob(glob), parsePartitionKey(key))
+const matches = (glob: string, key: string): boolean =>
+  matchesPartition(parsePartitionGlob(glob), parsePartitionKey(key))
 
 describe('globs of partitions', () => {
   it('take one exact partition', () => {
@@ -25,7 +26,10 @@ describe('globs of partitions', () => {
   it('become a filter that lets every match through', () => {
     expect(filterOf(parsePartitionGlob('*'))).to.deep.equal({})
     expect(filterOf(parsePartitionGlob('?m-klines/btcusdt/1?/2024-01'))).to.deep.equal({
-      datasets: ['um-klines', 'cm-klines'], symbols: ['BTCUSDT'], intervals: ['1s', '1m', '1h', '1d', '1w'], months: ['2024-01'],
+      datasets: ['um-klines', 'cm-klines'],
+      symbols: ['BTCUSDT'],
+      intervals: ['1s', '1m', '1h', '1d', '1w'],
+      months: ['2024-01'],
     })
     expect(filterOf(parsePartitionGlob('spot-klines/*USDT/1h/2024-*'))).to.deep.equal({
       datasets: ['spot-klines'], intervals: ['1h'],
@@ -33,12 +37,19 @@ describe('globs of partitions', () => {
   })
 
   for (const [bad, code] of [
-    ['spot-klines/BTCUSDT/1h/2024-01/x', 'BAD_PARTITION'], ['spot-klines//1h', 'BAD_PARTITION'], ['', 'BAD_PARTITION'],
-    ['spot-kline/BTCUSDT', 'BAD_PARTITION'], ['spot-klines/*/1hr', 'BAD_PARTITION'], ['spot-klines/../1h', 'BAD_SYMBOL'],
-    ['spot-klines/*/1h/2024-13', 'BAD_RANGE'], ['spot-klines/*/1h/[0-9]*', 'BAD_RANGE'],
+    ['spot-klines/BTCUSDT/1h/2024-01/x', 'BAD_PARTITION'],
+    ['spot-klines//1h', 'BAD_PARTITION'],
+    ['', 'BAD_PARTITION'],
+    ['spot-kline/BTCUSDT', 'BAD_PARTITION'],
+    ['spot-klines/*/1hr', 'BAD_PARTITION'],
+    ['spot-klines/../1h', 'BAD_SYMBOL'],
+    ['spot-klines/*/1h/2024-13', 'BAD_RANGE'],
+    ['spot-klines/*/1h/[0-9]*', 'BAD_RANGE'],
   ] as const) {
     it(`refuse "${bad}"`, () => {
-      expect(() => parsePartitionGlob(bad)).to.throw(PipelineError).with.property('code', code)
+      expect(() => parsePartitionGlob(bad))
+        .to.throw(PipelineError)
+        .with.property('code', code)
     })
   }
 })

@@ -14,7 +14,13 @@ describe('log', () => {
     const line = logged({ partition: 'spot-klines/BTCUSDT/1h/2024-01', rows: 744, us: 2n ** 60n })
     expect(line.endsWith('}\n')).to.equal(true)
     const parsed = JSON.parse(line) as Record<string, unknown>
-    expect(parsed).to.include({ level: 'info', event: 'tested', partition: 'spot-klines/BTCUSDT/1h/2024-01', rows: 744, us: '1152921504606846976' })
+    expect(parsed).to.include({
+      level: 'info',
+      event: 'tested',
+      partition: 'spot-klines/BTCUSDT/1h/2024-01',
+      rows: 744,
+      us: '1152921504606846976',
+    })
     expect(parsed['time']).to.match(/^\d{4}-\d\d-\d\dT.*Z$/)
   })
 
@@ -30,12 +36,34 @@ describe('log', () => {
   })
 
   for (const [title, fields] of [
-    ['fields named after a secret', { password: CANARY, apiKey: CANARY, accessKeyId: CANARY, Authorization: CANARY, nested: [{ sessionToken: CANARY }] }],
-    ['passwords in URLs', { url: `postgres://lake:${CANARY}@db:5432/lake`, other: `redis://:${CANARY}@cache`, u: new URL(`http://a:${CANARY}@b/c`) }],
+    [
+      'fields named after a secret',
+      {
+        password: CANARY,
+        apiKey: CANARY,
+        accessKeyId: CANARY,
+        Authorization: CANARY,
+        nested: [{ sessionToken: CANARY }],
+      },
+    ],
+    [
+      'passwords in URLs',
+      {
+        url: `postgres://lake:${CANARY}@db:5432/lake`,
+        other: `redis://:${CANARY}@cache`,
+        u: new URL(`http://a:${CANARY}@b/c`),
+      },
+    ],
     ['passwords with slashes in URLs', { url: `postgres://lake:x/${CANARY}@db/lake` }],
     ['assignments', { dsn: `host=db password=${CANARY} user=lake`, query: `https://h/?token=${CANARY}&x=1` }],
-    ['messages, stacks and causes of errors', { error: new Error('outer', { cause: new Error(`connect postgres://a:${CANARY}@b failed`) }) }],
-    ['maps, sets and buffers', { map: new Map([['secret', CANARY]]), set: new Set([`redis://:${CANARY}@c`]), buffer: Buffer.from(CANARY) }],
+    [
+      'messages, stacks and causes of errors',
+      { error: new Error('outer', { cause: new Error(`connect postgres://a:${CANARY}@b failed`) }) },
+    ],
+    [
+      'maps, sets and buffers',
+      { map: new Map([['secret', CANARY]]), set: new Set([`redis://:${CANARY}@c`]), buffer: Buffer.from(CANARY) },
+    ],
   ] as const) {
     it(`hides ${title}`, () => {
       const line = logged(fields)

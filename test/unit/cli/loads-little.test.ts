@@ -1,0 +1,34 @@
+import { expect } from 'chai'
+import { readFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+
+const SRC = resolve(import.meta.dirname, '../../../../src')
+const STATIC = /(?:^|\n)(?:import|export)\s+(?!type\b)(?:[^'";]*?\sfrom\s+)?'([^']+)'/g
+
+/** Packages and files that a file loads before it does anything; types load nothing. */
+function loadedBy(entry: string): { packages: ReadonlySet<string>; files: ReadonlySet<string> } {
+  const [packages, files] = [new Set<string>(), new Set<string>()]
+  const visit = (file: string): void => {
+    if (files.has(file)) return
+    files.add(file)
+    for (const [, from = ''] of readFileSync(file, 'utf8').matchAll(STATIC)) {
+      if (from.startsWith('.')) visit(resolve(dirname(file), from.replace(/\.js$/, '.ts')))
+      else packages.add(from)
+    }
+  }
+  visit(join(SRC, entry))
+  return { packages, files }
+}
+
+describe('what the command line loads for --help', () => {
+  it('is commander and colours: no schema, database, queue or engine', () => {
+    const { packages, files } = loadedBy('cli/main.ts')
+    expect([...packages].filter((name) => !name.startsWith('node:')).sort()).to.deep.equal(['commander', 'picocolors'])
+    expect(files.size).to.be.greaterThan(20)
+  })
+
+  it('would be seen here if it were more', () => {
+    expect(loadedBy('config/schemas.ts').packages).to.include('zod')
+    expect(loadedBy('compose.ts').packages).to.include('pg')
+  })
+})
