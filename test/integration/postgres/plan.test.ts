@@ -24,6 +24,7 @@ describe('postgres catalog: plans and runs', () => {
     expect([...rows.keys()].sort()).to.deep.equal(partitions.map(partitionKeyOf).sort())
     expect(rows.get(partitionKeyOf(partitions[0] ?? newPartition()))).to.deep.equal({
       generation: 1, state: 'planned', leased: false, sources: [wantedSource(partitions[0] ?? newPartition())],
+      bounds: { firstMonth: '2017-08', lastMonth: '2024-12' },
     })
   })
 
