@@ -1,4 +1,5 @@
 import { statfs } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import type { App, OpenApp, PlanOptions, PlanReport } from './cli/app.js'
 import { querySql } from './adapters/query/lake-sql.js'
 import { describeCatalog, describeQueue, askArchive, askEngine } from './compose-checks.js'
@@ -94,12 +95,13 @@ async function* startingWith(
   yield* rest
 }
 
+/** Bytes free where the lake lies, or will lie: its folder is made on first use. Null where no folder above it can be asked. */
 async function freeBytesOf(dir: string): Promise<number | null> {
   try {
     const { bavail, bsize } = await statfs(dir)
     return bavail * bsize
   } catch {
-    return null // the folder is made on first use; nothing to say before that
+    return dirname(dir) === dir ? null : await freeBytesOf(dirname(dir))
   }
 }
 
