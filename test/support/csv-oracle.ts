@@ -1,18 +1,23 @@
 import type { NumericType } from '../../src/domain/candle.js'
 import type { TimeRange } from '../../src/domain/month.js'
 
-/** A candle as the oracle reads it: times in microseconds, numbers as canonical decimals (no exponent, no idle zeros). */
+/**
+ * A candle as the oracle reads it: times in microseconds, numbers as canonical decimals (no exponent, no idle zeros).
+ */
 export type OracleRow = { readonly openUs: bigint; readonly closeUs: bigint; readonly values: readonly string[] }
 
 const VALUES = [1, 2, 3, 4, 5, 7, 8, 9, 10]
 const NUMBER = /^-?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/
 
 /**
- * A second reading of a source's CSV, by other means than the engine's: text, BigInt and no speed. Null where the text is
- * no table of candles; the distinct rows in order of time otherwise.
+ * A second reading of a source's CSV, by other means than the engine's: text, BigInt and no speed. Null where the text
+ * is no table of candles; the distinct rows in order of time otherwise.
  */
 export function readWithOracle(content: Buffer, range: TimeRange): OracleRow[] | null {
-  const text = content.toString('latin1').replace(/^\u00ef\u00bb\u00bf/, '').trimEnd()
+  const text = content
+    .toString('latin1')
+    .replace(/^\u00ef\u00bb\u00bf/, '')
+    .trimEnd()
   const lines = text.split('\n').map((line) => line.replace(/\r$/, ''))
   if (lines[0] !== undefined && isHeader(lines[0])) lines.shift()
   const rows = new Map<bigint, OracleRow>()

@@ -24,19 +24,36 @@ export function hourLines(count: number, unit: 'ms' | 'us' = 'ms'): string[] {
 
 /** The lines with one field of one row replaced. */
 export function withCell(lines: readonly string[], row: number, field: number, text: string): string[] {
-  return lines.map((line, index) => (index === row ? line.split(',').map((cell, f) => (f === field ? text : cell)).join(',') : line))
+  return lines.map((line, index) =>
+    index === row
+      ? line
+          .split(',')
+          .map((cell, f) => (f === field ? text : cell))
+          .join(',')
+      : line,
+  )
 }
 
 export const csvOf = (lines: readonly string[]): Buffer => Buffer.from(`${lines.join('\n')}\n`, 'latin1')
 
-export const parquetOptions = (numericType: NumericType): ParquetOptions => ({ numericType, codec: 'zstd', level: 3, dataPages: 'v2' })
+export const parquetOptions = (numericType: NumericType): ParquetOptions => ({
+  numericType,
+  codec: 'zstd',
+  level: 3,
+  dataPages: 'v2',
+})
 
 export const memberNameOf = (p: Partition): string => `${p.symbol}-${p.interval}-${p.month}.csv`
 
 export const zipOf = (content: Buffer, name = memberNameOf(HOURS)): Buffer => buildZip([{ name, content }])
 
 /** A source file to be staged: its bytes, and what is different from a monthly ZIP with a good CHECKSUM. */
-export type StagedBytes = { readonly zip: Buffer; readonly checksum?: ChecksumOutcome; readonly day?: string; readonly sha256Hex?: string }
+export type StagedBytes = {
+  readonly zip: Buffer
+  readonly checksum?: ChecksumOutcome
+  readonly day?: string
+  readonly sha256Hex?: string
+}
 
 /** A temporary folder with staged sources in it, that makes requests. */
 export class EngineFolder {
@@ -51,16 +68,28 @@ export class EngineFolder {
     return new EngineFolder(await mkdtemp(join(tmpdir(), 'candlelake-engine-')))
   }
 
-  async request(staged: readonly StagedBytes[], o: { partition?: Partition; numericType?: NumericType } = {}): Promise<ConvertRequest> {
+  async request(
+    staged: readonly StagedBytes[],
+    o: { partition?: Partition; numericType?: NumericType } = {},
+  ): Promise<ConvertRequest> {
     const partition = o.partition ?? HOURS
     const made = ++this.#made
-    const sources = await Promise.all(staged.map(async (one, index) => {
-      const path = join(this.path, `${made}-${index}.zip`)
-      await writeFile(path, one.zip)
-      return { path, source: sourceOf(partition, one) }
-    }))
+    const sources = await Promise.all(
+      staged.map(async (one, index) => {
+        const path = join(this.path, `${made}-${index}.zip`)
+        await writeFile(path, one.zip)
+        return { path, source: sourceOf(partition, one) }
+      }),
+    )
     const outPath = join(this.path, `${made}.parquet`)
-    return { partition, sources, outPath, scratch: this.path, revision: 'f'.repeat(64), parquet: parquetOptions(o.numericType ?? 'double') }
+    return {
+      partition,
+      sources,
+      outPath,
+      scratch: this.path,
+      revision: 'f'.repeat(64),
+      parquet: parquetOptions(o.numericType ?? 'double'),
+    }
   }
 
   /** Removes the files of all requests so far. */
@@ -77,12 +106,28 @@ function sourceOf(partition: Partition, { zip, checksum = 'ok', day, sha256Hex }
   const hex = sha256Hex ?? createHash('sha256').update(zip).digest('hex')
   const key = day === undefined ? monthlyKeyOf(partition) : dailyKeyOf(partition, day)
   return {
-    key, etag: null, lastModified: null, bytes: zip.length, sha256Hex: hex, checksum,
-    checksumHex: checksum === 'missing' ? null : hex, range: monthRange(partition.month),
+    key,
+    etag: null,
+    lastModified: null,
+    bytes: zip.length,
+    sha256Hex: hex,
+    checksum,
+    checksumHex: checksum === 'missing' ? null : hex,
+    range: monthRange(partition.month),
   }
 }
 
-const VALUE_COLUMNS = ['open', 'high', 'low', 'close', 'volume', 'quote_volume', 'trades', 'taker_buy_volume', 'taker_buy_quote_volume']
+const VALUE_COLUMNS = [
+  'open',
+  'high',
+  'low',
+  'close',
+  'volume',
+  'quote_volume',
+  'trades',
+  'taker_buy_volume',
+  'taker_buy_quote_volume',
+]
 
 /** Reads Parquet files by SQL, to compare them with an oracle. */
 export class ParquetReader {
@@ -101,9 +146,19 @@ export class ParquetReader {
 
   /** Rows in the order of the file; doubles as JavaScript prints them, decimals without idle zeros. */
   async rows(path: string): Promise<OracleRow[]> {
-    const columns = VALUE_COLUMNS.map((name) => (name === 'trades' ? 'trades::VARCHAR' : `CASE WHEN typeof(${name}) = 'DOUBLE' THEN ${name} END, ${name}::VARCHAR`))
-    const reader = await this.#connection.runAndReadAll(`SELECT epoch_us(open_time), epoch_us(close_time), ${columns.join(', ')} FROM read_parquet('${path}')`)
-    return reader.getRows().map(([openUs, closeUs, ...cells]) => ({ openUs: openUs as bigint, closeUs: closeUs as bigint, values: valuesOf(cells) }))
+    const columns = VALUE_COLUMNS.map((name) =>
+      name === 'trades' ? 'trades::VARCHAR' : `CASE WHEN typeof(${name}) = 'DOUBLE' THEN ${name} END, ${name}::VARCHAR`,
+    )
+    const reader = await this.#connection.runAndReadAll(
+      `SELECT epoch_us(open_time), epoch_us(close_time), ${columns.join(', ')} FROM read_parquet('${path}')`,
+    )
+    return reader
+      .getRows()
+      .map(([openUs, closeUs, ...cells]) => ({
+        openUs: openUs as bigint,
+        closeUs: closeUs as bigint,
+        values: valuesOf(cells),
+      }))
   }
 
   async query(sql: string): Promise<unknown[][]> {
@@ -129,4 +184,7 @@ function valuesOf(cells: readonly unknown[]): string[] {
 
 /** The rows that a lake of this type must hold for those of the oracle. */
 export const expectedRows = (rows: readonly OracleRow[], numericType: NumericType): OracleRow[] =>
-  rows.map((row) => ({ ...row, values: row.values.map((value, index) => (index === 6 ? value : expectedValue(value, numericType))) }))
+  rows.map((row) => ({
+    ...row,
+    values: row.values.map((value, index) => (index === 6 ? value : expectedValue(value, numericType))),
+  }))

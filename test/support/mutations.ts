@@ -5,7 +5,16 @@ import { PipelineError } from '../../src/domain/errors.js'
 import { monthRange } from '../../src/domain/month.js'
 import { randomOf } from '../../src/archive-server/random.js'
 import { readWithOracle } from './csv-oracle.js'
-import { csvOf, EngineFolder, expectedRows, HOURS, hourLines, ParquetReader, zipOf, type StagedBytes } from './engine-harness.js'
+import {
+  csvOf,
+  EngineFolder,
+  expectedRows,
+  HOURS,
+  hourLines,
+  ParquetReader,
+  zipOf,
+  type StagedBytes,
+} from './engine-harness.js'
 
 /** What a campaign saw: how many mutations ended how, and what must be none. */
 export type MutationReport = {
@@ -15,15 +24,21 @@ export type MutationReport = {
   readonly violations: readonly string[]
 }
 
-type Mutation = { readonly what: string; readonly staged: StagedBytes; readonly csv: Buffer; readonly numericType: NumericType }
+type Mutation = {
+  readonly what: string
+  readonly staged: StagedBytes
+  readonly csv: Buffer
+  readonly numericType: NumericType
+}
 
 const REFUSALS = new Set(['CORRUPT', 'ZIP_CORRUPT', 'ZIP_REFUSED'])
 /** What damage to a CSV is made of: the bytes that mean something to one reader or another. */
 const BYTES = '0123456789.,-+eE \t\r\n"\'_xnaif;\u0000\u00ef\u00ff'
 
 /**
- * Mutates a good ZIP `count` times (bits, cuts, insertions; in the ZIP, or in its CSV with the CRC made right again) and
- * converts each: a conversion must hold exactly the rows that the oracle reads from the same CSV. Same seed, same mutations.
+ * Mutates a good ZIP `count` times (bits, cuts, insertions; in the ZIP, or in its CSV with the CRC made right again)
+ * and converts each: a conversion must hold exactly the rows that the oracle reads from the same CSV. Same seed, same
+ * mutations.
  */
 export async function runMutations(o: { count: number; seed: number }): Promise<MutationReport> {
   const folder = await EngineFolder.make()
@@ -61,7 +76,8 @@ async function holds(reader: ParquetReader, path: string, { csv, numericType }: 
   return text(await reader.rows(path)) === text(expectedRows(oracle, numericType))
 }
 
-const text = (rows: readonly unknown[]): string => JSON.stringify(rows, (_, value: unknown) => (typeof value === 'bigint' ? `${value}` : value))
+const text = (rows: readonly unknown[]): string =>
+  JSON.stringify(rows, (_, value: unknown) => (typeof value === 'bigint' ? `${value}` : value))
 
 const LINES = hourLines(24)
 const CSV = csvOf(LINES)
@@ -73,7 +89,12 @@ function mutate(random: () => number): Mutation {
   const inZip = random() < 0.3
   const { bytes, what } = damage(inZip ? ZIP : CSV, random)
   if (inZip) return { what: `ZIP: ${what}`, staged: { zip: bytes, checksum }, csv: CSV, numericType }
-  return { what: `CSV (${crc32(bytes).toString(16)}): ${what}`, staged: { zip: zipOf(bytes), checksum }, csv: bytes, numericType }
+  return {
+    what: `CSV (${crc32(bytes).toString(16)}): ${what}`,
+    staged: { zip: zipOf(bytes), checksum },
+    csv: bytes,
+    numericType,
+  }
 }
 
 function damage(good: Buffer, random: () => number): { bytes: Buffer; what: string } {

@@ -24,7 +24,10 @@ const u32 = (n: number): Buffer => Buffer.from([n & 255, (n >>> 8) & 255, (n >>>
 const u64 = (n: number): Buffer => Buffer.concat([u32(n % 2 ** 32), u32(Math.floor(n / 2 ** 32))])
 
 /** A ZIP made by hand, so that it can be wrong. `count` is the number of entries that the end record claims. */
-export function buildZip(members: readonly BuiltMember[], o: { comment?: string; count?: number; zip64End?: number } = {}): Buffer {
+export function buildZip(
+  members: readonly BuiltMember[],
+  o: { comment?: string; count?: number; zip64End?: number } = {},
+): Buffer {
   const parts: Buffer[] = []
   const central: Buffer[] = []
   let at = 0
@@ -38,7 +41,17 @@ export function buildZip(members: readonly BuiltMember[], o: { comment?: string;
   const count = o.count ?? members.length
   const comment = Buffer.from(o.comment ?? '')
   const zip64 = o.zip64End === undefined ? [] : endOfZip64(o.zip64End, directory.length, at)
-  const end = [u32(0x06054b50), u16(0), u16(0), u16(count), u16(count), u32(directory.length), u32(at), u16(comment.length), comment]
+  const end = [
+    u32(0x06054b50),
+    u16(0),
+    u16(0),
+    u16(count),
+    u16(count),
+    u32(directory.length),
+    u32(at),
+    u16(comment.length),
+    comment,
+  ]
   return Buffer.concat([...parts, directory, ...zip64, ...end])
 }
 
@@ -55,15 +68,51 @@ function build(member: BuiltMember, at: number): { local: Buffer; entry: Buffer 
   const localCrc = member.descriptor ? 0 : (member.localCrc32 ?? crc)
   const descriptorCrc = member.descriptor === 'false-crc' ? crc ^ 1 : crc
   const descriptor = member.descriptor ? [u32(0x08074b50), u32(descriptorCrc), u32(data.length), u32(size)] : []
-  const local = [u32(0x04034b50), u16(20), u16(flags), u16(method), u32(0), u32(localCrc), ...localSizes, u16(name.length), u16(extra.length)]
+  const local = [
+    u32(0x04034b50),
+    u16(20),
+    u16(flags),
+    u16(method),
+    u32(0),
+    u32(localCrc),
+    ...localSizes,
+    u16(name.length),
+    u16(extra.length),
+  ]
   const entry = [
-    u32(0x02014b50), u16(0x0314), u16(20), u16(flags), u16(method), u32(0), u32(crc), ...sizes, u16(name.length),
-    u16(extra.length), u16(0), u16(0), u16(0), u32(member.externalAttributes ?? 0), u32(at), name, extra,
+    u32(0x02014b50),
+    u16(0x0314),
+    u16(20),
+    u16(flags),
+    u16(method),
+    u32(0),
+    u32(crc),
+    ...sizes,
+    u16(name.length),
+    u16(extra.length),
+    u16(0),
+    u16(0),
+    u16(0),
+    u32(member.externalAttributes ?? 0),
+    u32(at),
+    name,
+    extra,
   ]
   return { local: Buffer.concat([...local, name, extra, data, ...descriptor]), entry: Buffer.concat(entry) }
 }
 
 function endOfZip64(count: number, size: number, offset: number): Buffer[] {
-  const record = [u32(0x06064b50), u64(44), u16(45), u16(45), u32(0), u32(0), u64(count), u64(count), u64(size), u64(offset)]
+  const record = [
+    u32(0x06064b50),
+    u64(44),
+    u16(45),
+    u16(45),
+    u32(0),
+    u32(0),
+    u64(count),
+    u64(count),
+    u64(size),
+    u64(offset),
+  ]
   return [...record, u32(0x07064b50), u32(0), u64(offset + size), u32(1)]
 }

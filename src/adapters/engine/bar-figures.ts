@@ -40,13 +40,27 @@ export class BarFigures {
     }
   }
 
-  figures(): Pick<InspectFigures,
-    'rows' | 'firstOpenUs' | 'lastOpenUs' | 'lastCloseUs' | 'ordered' | 'overlappingRows' | 'closeBeforeOpenRows' |
-    'ohlcViolations' | 'zeroVolumeRows'> {
+  figures(): Pick<
+    InspectFigures,
+    | 'rows'
+    | 'firstOpenUs'
+    | 'lastOpenUs'
+    | 'lastCloseUs'
+    | 'ordered'
+    | 'overlappingRows'
+    | 'closeBeforeOpenRows'
+    | 'ohlcViolations'
+    | 'zeroVolumeRows'
+  > {
     return {
-      rows: this.rows, firstOpenUs: BigInt(this.minOpen), lastOpenUs: BigInt(this.maxOpen),
-      lastCloseUs: BigInt(this.#lastClose), ordered: this.#ordered, overlappingRows: this.#overlappingRows,
-      closeBeforeOpenRows: this.#closeBeforeOpenRows, ohlcViolations: this.#ohlcViolations,
+      rows: this.rows,
+      firstOpenUs: BigInt(this.minOpen),
+      lastOpenUs: BigInt(this.maxOpen),
+      lastCloseUs: BigInt(this.#lastClose),
+      ordered: this.#ordered,
+      overlappingRows: this.#overlappingRows,
+      closeBeforeOpenRows: this.#closeBeforeOpenRows,
+      ohlcViolations: this.#ohlcViolations,
       zeroVolumeRows: this.#zeroVolumeRows,
     }
   }
@@ -69,8 +83,11 @@ export class BarFigures {
 function breaksOhlc(columns: readonly Column[], row: number): boolean {
   const [high, low] = [columns[HIGH]!, columns[LOW]!]
   return (
-    compareAt(high, columns[OPEN]!, row) < 0 || compareAt(high, columns[CLOSE]!, row) < 0 ||
-    compareAt(low, columns[OPEN]!, row) > 0 || compareAt(low, columns[CLOSE]!, row) > 0 || compareAt(high, low, row) < 0
+    compareAt(high, columns[OPEN]!, row) < 0 ||
+    compareAt(high, columns[CLOSE]!, row) < 0 ||
+    compareAt(low, columns[OPEN]!, row) > 0 ||
+    compareAt(low, columns[CLOSE]!, row) > 0 ||
+    compareAt(high, low, row) < 0
   )
 }
 

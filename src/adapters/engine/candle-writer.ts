@@ -1,5 +1,11 @@
 import {
-  BIGINT, DECIMAL, DOUBLE, DuckDBTableFunction, TIMESTAMPTZ, type DuckDBConnection, type DuckDBType,
+  BIGINT,
+  DECIMAL,
+  DOUBLE,
+  DuckDBTableFunction,
+  TIMESTAMPTZ,
+  type DuckDBConnection,
+  type DuckDBType,
 } from '@duckdb/node-api'
 import { CANDLE_COLUMNS } from '../../domain/candle.js'
 import type { Partition } from '../../domain/partition.js'
@@ -11,8 +17,8 @@ import { fillChunk } from './vector-words.js'
 const CHUNK_ROWS = 2_048
 
 /**
- * Writes rows to Parquet files through DuckDB, which reads them straight from our memory by a table function. An appender
- * and a table in between took 10 ms more for 44,640 rows.
+ * Writes rows to Parquet files through DuckDB, which reads them straight from our memory by a table function. An
+ * appender and a table in between took 10 ms more for 44,640 rows.
  */
 export class CandleWriter {
   readonly #connection: DuckDBConnection
@@ -43,7 +49,9 @@ export class CandleWriter {
     )
   }
 
-  /** One file, overwritten if it exists: `metadata` goes into the footer. Same rows, options and version: same bytes. */
+  /**
+   * One file, overwritten if it exists: `metadata` goes into the footer. Same rows, options and version: same bytes.
+   */
   async write(o: {
     rows: CandleRows
     partition: Partition
@@ -55,7 +63,9 @@ export class CandleWriter {
     try {
       await this.#connection.run(`COPY (SELECT ${projection(o.partition)} FROM candle_rows()) TO ${literal(o.path)} (
         FORMAT parquet, PARQUET_VERSION ${o.parquet.dataPages === 'v2' ? 'V2' : 'V1'}, ${codecOptions(o.parquet)},
-        ${dictionaryOption(o.rows)} USE_TMP_FILE false, KV_METADATA {${Object.entries(o.metadata).map(([k, v]) => `${literal(k)}: ${literal(v)}`).join(', ')}})`)
+        ${dictionaryOption(o.rows)} USE_TMP_FILE false, KV_METADATA {${Object.entries(o.metadata)
+          .map(([k, v]) => `${literal(k)}: ${literal(v)}`)
+          .join(', ')}})`)
     } finally {
       this.#rows = null
     }
@@ -66,8 +76,8 @@ const SAMPLE_ROWS = 8_192
 
 /**
  * Whether to let DuckDB try dictionaries. It builds one for every column before it knows whether it helps: that makes
- * real 1m months of futures a third smaller, and costs a quarter of the writing where prices rarely repeat. So prices are
- * looked at first; the constant columns need one entry each.
+ * real 1m months of futures a third smaller, and costs a quarter of the writing where prices rarely repeat. So prices
+ * are looked at first; the constant columns need one entry each.
  */
 function dictionaryOption(rows: CandleRows): string {
   const count = Math.min(rows.count, SAMPLE_ROWS)

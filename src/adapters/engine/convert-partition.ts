@@ -23,12 +23,16 @@ type Staged = ConvertRequest['sources'][number]
 export const partialOf = (outPath: string): string => `${outPath}.partial`
 
 /**
- * ZIPs to one Parquet file, as `CandleEngine.convert` promises. One pass: the bytes of each source are hashed, inflated,
- * CRC-checked, read and judged by our own reader, and DuckDB writes the rows. So what the lake holds is decided in one
- * place for good and bad files alike, and the logical hash is of the values read, not of the file written: when
- * verify computes it from the published object, it compares source and lake.
+ * ZIPs to one Parquet file, as `CandleEngine.convert` promises. One pass: the bytes of each source are hashed,
+ * inflated, CRC-checked, read and judged by our own reader, and DuckDB writes the rows. So what the lake holds is
+ * decided in one place for good and bad files alike, and the logical hash is of the values read, not of the file
+ * written: when verify computes it from the published object, it compares source and lake.
  */
-export async function convertPartition(request: ConvertRequest, writer: CandleWriter, memory: RowMemory): Promise<ConvertFigures> {
+export async function convertPartition(
+  request: ConvertRequest,
+  writer: CandleWriter,
+  memory: RowMemory,
+): Promise<ConvertFigures> {
   const { partition, sources, outPath, parquet } = request
   const log = new FindingsLog()
   const range = monthRange(partition.month)
@@ -50,9 +54,15 @@ export async function convertPartition(request: ConvertRequest, writer: CandleWr
   hash.add(rows)
   const times = rows.columns[OPEN_TIME]!
   return {
-    rows: rows.count, sourceRows, duplicatesDropped, ...(await digestOf(outPath)), logicalHash: hash.text,
-    firstOpenUs: BigInt(integerAt(times, 0)), lastOpenUs: BigInt(integerAt(times, rows.count - 1)),
-    inexactValues, findings: log.findings,
+    rows: rows.count,
+    sourceRows,
+    duplicatesDropped,
+    ...(await digestOf(outPath)),
+    logicalHash: hash.text,
+    firstOpenUs: BigInt(integerAt(times, 0)),
+    lastOpenUs: BigInt(integerAt(times, rows.count - 1)),
+    inexactValues,
+    findings: log.findings,
   }
 }
 
@@ -81,9 +91,15 @@ async function readSource({ path, source }: Staged, csv: CsvSource, log: Finding
 async function checkStaged(path: string, wantHex: string, key: string): Promise<void> {
   const gotHex = await digestOf(path).then((digest) => digest.sha256Hex, missingAsNull)
   if (gotHex === wantHex) return
-  throw new PipelineError('STAGING_LOST', `the staged file of ${key} is ${gotHex === null ? 'gone' : 'not what was downloaded'}`, {
-    at: key, wantHex, gotHex,
-  })
+  throw new PipelineError(
+    'STAGING_LOST',
+    `the staged file of ${key} is ${gotHex === null ? 'gone' : 'not what was downloaded'}`,
+    {
+      at: key,
+      wantHex,
+      gotHex,
+    },
+  )
 }
 
 function missingAsNull(thrown: unknown): null {

@@ -12,7 +12,12 @@ export class BadCell extends Error {
 }
 
 /** A number as written: `digits * 10^-scale`, with no trailing zero among the digits of a fraction. */
-export type Decimal = { readonly digits: bigint; readonly scale: number; readonly text: string; readonly exponent: boolean }
+export type Decimal = {
+  readonly digits: bigint
+  readonly scale: number
+  readonly text: string
+  readonly exponent: boolean
+}
 
 const NUMBER = /^(-?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d{1,5}))?$/
 const NOT_FINITE = /^[+-]?(nan|inf|infinity)$/i
@@ -49,8 +54,10 @@ function scaled(digits: bigint, scale: number): { digits: bigint; scale: number 
 
 /** Writes a price or an amount into its column; true when a double does not hold it to the eighth decimal. */
 export function storeValue(column: Column, row: number, value: Decimal): boolean {
-  if (value.digits < 0n && column.kind === 'amount') throw new BadCell('VOLUME_NEGATIVE', `${column.name} ${value.text}`)
-  if (value.digits <= 0n && column.kind === 'price') throw new BadCell('PRICE_NOT_POSITIVE', `${column.name} ${value.text}`)
+  if (value.digits < 0n && column.kind === 'amount')
+    throw new BadCell('VOLUME_NEGATIVE', `${column.name} ${value.text}`)
+  if (value.digits <= 0n && column.kind === 'price')
+    throw new BadCell('PRICE_NOT_POSITIVE', `${column.name} ${value.text}`)
   return column.form === 'double' ? storeDouble(column, row, value) : storeDecimal(column, row, value)
 }
 
@@ -71,7 +78,8 @@ function storeDecimal(column: Column, row: number, value: Decimal): false {
   if (value.scale > SCALE) throw new BadCell('DECIMALS_EXCEEDED', `${column.name} ${value.text}`)
   const integer = value.digits * 10n ** BigInt(SCALE - value.scale)
   const end = column.kind === 'price' ? PRICE_END : AMOUNT_END
-  if (integer >= end) throw new BadCell('VALUE_OUT_OF_RANGE', `${column.name} ${value.text} is too large for a decimal lake`)
+  if (integer >= end)
+    throw new BadCell('VALUE_OUT_OF_RANGE', `${column.name} ${value.text} is too large for a decimal lake`)
   setBigInteger(column, row, integer)
   return false
 }
@@ -98,6 +106,7 @@ export function parseTime(name: string, value: Decimal): { us: number; unit: Tim
   if (value.scale > 0) throw new BadCell('VALUE_NOT_A_NUMBER', `${name} ${value.text} is not a whole number`)
   const time = Number(value.digits)
   const unit = unitOf(time)
-  if (unit === null) throw new BadCell('TIME_IMPLAUSIBLE', `${name} ${value.text} is neither milliseconds nor microseconds`)
+  if (unit === null)
+    throw new BadCell('TIME_IMPLAUSIBLE', `${name} ${value.text} is neither milliseconds nor microseconds`)
   return { us: unit === 'ms' ? time * 1_000 : time, unit }
 }

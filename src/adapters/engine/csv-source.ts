@@ -67,7 +67,8 @@ export class CsvSource {
 
   /** To be called after the last piece: a last row may lack its newline, and a source without rows is refused. */
   end(): void {
-    if (this.#carry.length > 0 && !this.failure) this.#guarded(() => this.#line(latin1(this.#carry, 0, this.#carry.length)))
+    if (this.#carry.length > 0 && !this.failure)
+      this.#guarded(() => this.#line(latin1(this.#carry, 0, this.#carry.length)))
     if (!this.failure && this.rowCount === 0) this.#fail('NO_ROWS', 'the file has no rows', null)
   }
 
@@ -83,7 +84,8 @@ export class CsvSource {
         const before = this.#rows.count
         if (!this.#blank) at = readFastRows(bytes, at, end, this.#rows, this.#state)
         this.rowCount += this.#rows.count - before
-        if (this.#rows.count > this.#maxRows) this.#fail('ROW_MALFORMED', `more than ${this.#maxRows} rows, twice what a month holds`, null)
+        if (this.#rows.count > this.#maxRows)
+          this.#fail('ROW_MALFORMED', `more than ${this.#maxRows} rows, twice what a month holds`, null)
         if (at >= end || this.failure) return
         const newline = bytes.indexOf(NEWLINE, at)
         this.#line(latin1(bytes, at, newline))
@@ -139,7 +141,8 @@ export class CsvSource {
     if (cells.length !== CSV_FIELDS.length) {
       throw new BadCell('ROW_MALFORMED', `${cells.length} fields in place of ${CSV_FIELDS.length}: "${line}"`)
     }
-    if (!PRINTABLE.test(line) || line.includes('"')) throw new BadCell('ROW_MALFORMED', `not a row of numbers: "${line}"`)
+    if (!PRINTABLE.test(line) || line.includes('"'))
+      throw new BadCell('ROW_MALFORMED', `not a row of numbers: "${line}"`)
     if (this.#rows.count === this.#rows.capacity) grow(this.#rows)
     const values = this.#rows.columns.map((column, index) => this.#value(column.name, cells[index] ?? ''))
     this.#store(values)
@@ -185,7 +188,10 @@ export class CsvSource {
     }
     state.unit ??= open.unit
     if (open.unit !== state.unit || close.unit !== state.unit) {
-      this.#log.add('MIXED_TIME_UNITS', () => `${this.#name} row ${this.rowCount + 1}: ${openText.text}, ${closeText.text}`)
+      this.#log.add(
+        'MIXED_TIME_UNITS',
+        () => `${this.#name} row ${this.rowCount + 1}: ${openText.text}, ${closeText.text}`,
+      )
     }
     setInteger(columns[OPEN_TIME]!, row, open.us)
     setInteger(columns[CLOSE_TIME]!, row, close.us)

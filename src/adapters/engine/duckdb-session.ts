@@ -5,9 +5,9 @@ import { PipelineError } from '../../domain/errors.js'
 export type SessionLimits = { readonly memoryBytes: number; readonly tempBytes: number; readonly threads: number }
 
 /**
- * An in-memory DuckDB without extensions to load and without a network. It is one for the life of a process: opening one
- * a partition would let it be locked to the folders of that partition, but costs 14 ms each, a fifth of converting a month
- * of 1m; all SQL here is ours, and every text in it goes through `literal`.
+ * An in-memory DuckDB without extensions to load and without a network. It is one for the life of a process: opening
+ * one a partition would let it be locked to the folders of that partition, but costs 14 ms each, a fifth of converting
+ * a month of 1m; all SQL here is ours, and every text in it goes through `literal`.
  */
 export async function openSession(limits: SessionLimits): Promise<DuckDBConnection> {
   const instance = await DuckDBInstance.create(':memory:', {
@@ -36,7 +36,12 @@ export function engineError(thrown: unknown, what: string): PipelineError {
     return new PipelineError('DISK_FULL', `the disk is full while ${what}`, { at: what }, thrown)
   }
   if (code === 'ERR_MEMORY_ALLOCATION_FAILED' || thrown instanceof RangeError || /Out of Memory Error/i.test(text)) {
-    return new PipelineError('ENGINE_MEMORY', `the engine's memory is too small for ${what}`, { at: what, text: text.slice(0, 300) }, thrown)
+    return new PipelineError(
+      'ENGINE_MEMORY',
+      `the engine's memory is too small for ${what}`,
+      { at: what, text: text.slice(0, 300) },
+      thrown,
+    )
   }
   return new PipelineError('ENGINE_FAILED', `${what} failed: ${text.slice(0, 300)}`, { at: what }, thrown)
 }

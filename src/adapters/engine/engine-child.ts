@@ -8,8 +8,8 @@ import { inspectObject } from './inspect-object.js'
 
 /*
  * The process that a slot of the engine runs in. It answers one request at a time and ends with its parent: a killed
- * parent closes the channel, and whatever DuckDB is doing then is worth nothing. Ctrl-C reaches the whole process group,
- * but only the parent knows what is still to be drained.
+ * parent closes the channel, and whatever DuckDB is doing then is worth nothing. Ctrl-C reaches the whole process
+ * group, but only the parent knows what is still to be drained.
  */
 const options = JSON.parse(process.argv[2] ?? '{}') as ChildOptions
 
@@ -31,7 +31,9 @@ async function answer(message: EngineRequest): Promise<EngineAnswer> {
   try {
     const { connection, writer } = await session
     const figures =
-      message.kind === 'convert' ? await convertPartition(message.request, writer, memory) : await inspectObject(message.request, connection)
+      message.kind === 'convert'
+        ? await convertPartition(message.request, writer, memory)
+        : await inspectObject(message.request, connection)
     return { ok: true, figures }
   } catch (thrown) {
     return answerOfError(engineError(thrown, `${message.kind} of ${partition}`))

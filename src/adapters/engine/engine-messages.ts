@@ -11,7 +11,9 @@ export type EngineAnswer =
   | { readonly ok: true; readonly figures: ConvertFigures | InspectFigures }
   | { readonly ok: false; readonly error: { code: ErrorCode; message: string; facts: Facts; cause: string | null } }
 
-/** Limits of a child, handed over as its first argument. `crashOn` is a partition key that fault tests abort it with. */
+/**
+ * Limits of a child, handed over as its first argument. `crashOn` is a partition key that fault tests abort it with.
+ */
 export type ChildOptions = {
   readonly memoryBytes: number
   readonly tempBytes: number
@@ -24,6 +26,16 @@ export function answerOfError(error: PipelineError): EngineAnswer {
   return { ok: false, error: { code: error.code, message: error.message, facts: error.facts, cause } }
 }
 
-export function errorOfAnswer({ code, message, facts, cause }: Extract<EngineAnswer, { ok: false }>['error']): PipelineError {
-  return new PipelineError(isErrorCode(code) ? code : 'UNEXPECTED', message, facts, cause === null ? undefined : new Error(cause))
+export function errorOfAnswer({
+  code,
+  message,
+  facts,
+  cause,
+}: Extract<EngineAnswer, { ok: false }>['error']): PipelineError {
+  return new PipelineError(
+    isErrorCode(code) ? code : 'UNEXPECTED',
+    message,
+    facts,
+    cause === null ? undefined : new Error(cause),
+  )
 }

@@ -24,7 +24,10 @@ export class EngineProcess {
 
   constructor(options: ChildOptions) {
     this.#child = fork(ENTRY, [JSON.stringify(options)], {
-      serialization: 'advanced', stdio: ['ignore', 'ignore', 'pipe', 'ipc'], env: { TZ: 'UTC', LC_ALL: 'C' }, execArgv: FLAGS,
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      env: { TZ: 'UTC', LC_ALL: 'C' },
+      execArgv: FLAGS,
     })
     this.#child.stderr?.on('data', (piece: Buffer) => {
       this.#complaint = (this.#complaint + piece.toString()).slice(-COMPLAINT_MAX)

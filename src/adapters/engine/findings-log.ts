@@ -5,7 +5,9 @@ const EXAMPLE_MAX = 200
 
 /** Text of a source for a message: control characters escaped, at most 200 characters. */
 export function shown(text: string): string {
-  const escaped = JSON.stringify(text).slice(1, -1).replace(/[\u007f-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  const escaped = JSON.stringify(text)
+    .slice(1, -1)
+    .replace(/[\u007f-\uffff]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
   return escaped.length <= EXAMPLE_MAX ? escaped : `${escaped.slice(0, EXAMPLE_MAX - 3)}...`
 }
 
@@ -25,7 +27,11 @@ export class FindingsLog {
 }
 
 /** The error of a partition that the verdict table quarantines: the first row that cannot be true. */
-export function corrupt(finding: FindingCode, example: string, where: { source: string; row: number | null }): PipelineError {
+export function corrupt(
+  finding: FindingCode,
+  example: string,
+  where: { source: string; row: number | null },
+): PipelineError {
   const facts = { finding, example: shown(example), source: where.source, row: where.row, at: where.source }
   return new PipelineError('CORRUPT', `${where.source}: ${facts.example}`, facts)
 }

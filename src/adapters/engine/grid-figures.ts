@@ -9,9 +9,9 @@ export type GridFigures = {
 }
 
 /**
- * How bars lie on their interval's grid. `times` are open times in rising order, microseconds since 1970. Each grid point
- * begins a slot; a hole is a run of slots, between the first and the last bar, in which no bar opens. A bar that opens off
- * the grid fills its slot: the 43 hourly bars of spot 2018-02 that open at xx:28:14.789 leave no hole.
+ * How bars lie on their interval's grid. `times` are open times in rising order, microseconds since 1970. Each grid
+ * point begins a slot; a hole is a run of slots, between the first and the last bar, in which no bar opens. A bar that
+ * opens off the grid fills its slot: the 43 hourly bars of spot 2018-02 that open at xx:28:14.789 leave no hole.
  */
 export function gridFigures(interval: Interval, times: Float64Array): GridFigures {
   const { stepUs } = gridOf(interval)
@@ -33,7 +33,10 @@ export function gridFigures(interval: Interval, times: Float64Array): GridFigure
   return { holes, holesTotal, missingRows, offGridRows }
 }
 
-/** A grid of instants: `floor` begins the slot of any instant, `next` follows a grid point, `count` those in `[from, to)`. */
+/**
+ * A grid of instants: `floor` begins the slot of any instant, `next` follows a grid point, `count` those in `[from,
+ * to)`.
+ */
 type Grid = {
   readonly floor: (us: number) => number
   readonly next: (us: number) => number

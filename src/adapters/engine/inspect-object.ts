@@ -31,7 +31,11 @@ export async function inspectObject(request: InspectRequest, connection: DuckDBC
   compare('the first open_time', footer.minOpenUs, BigInt(bars.minOpen))
   compare('the last open_time', footer.maxOpenUs, BigInt(bars.maxOpen))
   return {
-    ...digest, ...bars.figures(), ...gridFigures(partition.interval, bars.sortedTimes()), logicalHash: hash.text, footer,
+    ...digest,
+    ...bars.figures(),
+    ...gridFigures(partition.interval, bars.sortedTimes()),
+    logicalHash: hash.text,
+    footer,
   }
 }
 
@@ -44,19 +48,30 @@ function checkColumns(footer: FooterFigures, { numericType }: InspectRequest): v
 function compare(what: string, footer: string | number | bigint, scan: string | number | bigint): void {
   if (footer === scan) return
   const facts = { what, footer: String(footer).slice(0, 500), scan: String(scan).slice(0, 500) }
-  throw new PipelineError('VERIFY_MISMATCH', `${what}: the footer says ${facts.footer}, it should be ${facts.scan}`, facts)
+  throw new PipelineError(
+    'VERIFY_MISMATCH',
+    `${what}: the footer says ${facts.footer}, it should be ${facts.scan}`,
+    facts,
+  )
 }
 
-async function scan(request: InspectRequest, connection: DuckDBConnection): Promise<{ bars: BarFigures; hash: LogicalHash }> {
+async function scan(
+  request: InspectRequest,
+  connection: DuckDBConnection,
+): Promise<{ bars: BarFigures; hash: LogicalHash }> {
   const { partition, path, numericType } = request
-  const foreign = `symbol IS DISTINCT FROM ${literal(partition.symbol)} OR "interval" IS DISTINCT FROM ${literal(partition.interval)}`
+  const foreign = (['symbol', 'interval'] as const)
+    .map((name) => `"${name}" IS DISTINCT FROM ${literal(partition[name])}`)
+    .join(' OR ')
   const missing = ROW_COLUMNS.map(({ name }) => `"${name}" IS NULL`).join(' OR ')
   const select = ROW_COLUMNS.map(({ name }) => `"${name}"`).join(', ')
   const bars = new BarFigures()
   const hash = new LogicalHash()
   const rows = emptyRows(numericType, CHUNK_ROWS)
   try {
-    const result = await connection.stream(`SELECT ${select}, (${foreign} OR ${missing}) AS odd FROM read_parquet(${literal(path)})`)
+    const result = await connection.stream(
+      `SELECT ${select}, (${foreign} OR ${missing}) AS odd FROM read_parquet(${literal(path)})`,
+    )
     for (let chunk = await result.fetchChunk(); chunk && chunk.rowCount > 0; chunk = await result.fetchChunk()) {
       rows.count = chunk.rowCount
       for (const [index, { words }] of rows.columns.entries()) {
@@ -75,11 +90,18 @@ async function scan(request: InspectRequest, connection: DuckDBConnection): Prom
 }
 
 const foreignRow = (row: number): PipelineError =>
-  new PipelineError('VERIFY_MISMATCH', `row ${row + 1} has a missing value, or is of another symbol or interval`, { row: row + 1 })
+  new PipelineError('VERIFY_MISMATCH', `row ${row + 1} has a missing value, or is of another symbol or interval`, {
+    row: row + 1,
+  })
 
 /** DuckDB's complaint about a file; memory, disk and our own errors pass. */
 function unreadable(thrown: unknown, path: string): unknown {
   const text = thrown instanceof Error ? thrown.message : String(thrown)
   if (thrown instanceof PipelineError || /Out of Memory Error/i.test(text)) return thrown
-  return new PipelineError('OBJECT_CORRUPT', `DuckDB cannot read the object: ${text.slice(0, 300)}`, { at: path }, thrown)
+  return new PipelineError(
+    'OBJECT_CORRUPT',
+    `DuckDB cannot read the object: ${text.slice(0, 300)}`,
+    { at: path },
+    thrown,
+  )
 }

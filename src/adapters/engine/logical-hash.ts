@@ -1,9 +1,9 @@
 import type { CandleRows } from './candle-rows.js'
 
 /**
- * An order-independent hash of all values of all rows, by 32-bit arithmetic of our own: DuckDB does not promise that its
- * `hash()` stays the same from version to version, and this one is stored in certificates. Two lanes a row, each with a
- * finaliser, are added up, so that rows may come in any order and any number of batches.
+ * An order-independent hash of all values of all rows, by 32-bit arithmetic of our own: DuckDB does not promise that
+ * its `hash()` stays the same from version to version, and this one is stored in certificates. Two lanes a row, each
+ * with a finaliser, are added up, so that rows may come in any order and any number of batches.
  */
 export class LogicalHash {
   #rows = 0

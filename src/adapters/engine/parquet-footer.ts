@@ -10,7 +10,8 @@ const DECIMAL = 5
 const TIMESTAMP_MICROS = 10
 
 /**
- * What the footer says of itself, read by an implementation other than the writer. Types are given as DuckDB names them.
+ * What the footer says of itself, read by an implementation other than the writer. Types are given as DuckDB names
+ * them.
  * @throws {OBJECT_CORRUPT} no footer, or one that lacks what every partition has
  */
 export async function readFooter(path: string): Promise<FooterFigures> {
@@ -18,7 +19,8 @@ export async function readFooter(path: string): Promise<FooterFigures> {
   try {
     const { size } = await handle.stat()
     const read = async (offset: number, length: number) => {
-      if (!(offset >= 0 && length >= 0 && offset + length <= size)) throw new RangeError('the footer points outside the file')
+      if (!(offset >= 0 && length >= 0 && offset + length <= size))
+        throw new RangeError('the footer points outside the file')
       return (await handle.read(Buffer.alloc(length), 0, length, offset)).buffer
     }
     return figuresOf(await new parquetjs.ParquetEnvelopeReader(read, () => undefined, size).readFooter())

@@ -22,7 +22,12 @@ export type ZipMember = {
 }
 
 /** An open ZIP: `name` is for messages. */
-export type ZipFile = { readonly path: string; readonly handle: FileHandle; readonly size: number; readonly name: string }
+export type ZipFile = {
+  readonly path: string
+  readonly handle: FileHandle
+  readonly size: number
+  readonly name: string
+}
 
 type Entry = {
   readonly signature: number
@@ -71,7 +76,10 @@ export async function readMembers(zip: ZipFile): Promise<ZipMember[]> {
   const files = entries.filter((entry) => !(entry.path.endsWith('/') && entry.uncompressedSize === 0))
   const [first, second] = files
   if (!first) throw zipRefused(zip, 'it holds no file')
-  if (second && (files.length > 2 || first.crc32 !== second.crc32 || first.uncompressedSize !== second.uncompressedSize)) {
+  if (
+    second &&
+    (files.length > 2 || first.crc32 !== second.crc32 || first.uncompressedSize !== second.uncompressedSize)
+  ) {
     throw zipRefused(zip, `it holds ${files.length} files in place of one`)
   }
   for (const entry of files) refuseOddities(zip, entry)
@@ -94,8 +102,8 @@ async function readDirectory(zip: ZipFile): Promise<Entry[]> {
 }
 
 /**
- * The bytes from `offset` to the end; none where it lies outside, so that a directory that points there is read as cut off.
- * A directory within the tail, which is that of every good file, needs no further read.
+ * The bytes from `offset` to the end; none where it lies outside, so that a directory that points there is read as cut
+ * off. A directory within the tail, which is that of every good file, needs no further read.
  */
 function rangeOf(zip: ZipFile, tail: Buffer, offset: number): Readable {
   const inTail = offset - (zip.size - tail.length)
@@ -105,13 +113,18 @@ function rangeOf(zip: ZipFile, tail: Buffer, offset: number): Readable {
 }
 
 /**
- * How far from the file's end its directory record stands. unzipper takes the first thing that looks like one, here it is
- * the last one whose comment ends with the file; and unzipper would read as many entries as a record of 16 bits claims.
+ * How far from the file's end its directory record stands. unzipper takes the first thing that looks like one, here it
+ * is the last one whose comment ends with the file; and unzipper would read as many entries as a record of 16 bits
+ * claims.
  */
 async function findEnd(zip: ZipFile, tail: Buffer): Promise<number> {
   const { length } = tail
   if (!tail.includes('PK')) throw zipCorrupt(zip, 'it is not a ZIP file')
-  for (let at = tail.lastIndexOf(END_SIGNATURE); at >= 0; at = at === 0 ? -1 : tail.lastIndexOf(END_SIGNATURE, at - 1)) {
+  for (
+    let at = tail.lastIndexOf(END_SIGNATURE);
+    at >= 0;
+    at = at === 0 ? -1 : tail.lastIndexOf(END_SIGNATURE, at - 1)
+  ) {
     if (at + END_BYTES > length || at + END_BYTES + tail.readUInt16LE(at + 20) !== length) continue
     await checkCount(zip, tail.readUInt16LE(at + 10), zip.size - length + at)
     return length - at
@@ -148,11 +161,18 @@ async function locate(zip: ZipFile, entry: Entry): Promise<ZipMember> {
   if (!(end <= zip.size)) throw zipCorrupt(zip, `"${shown(entry.path)}" goes beyond its end`)
   const hasDescriptor = (local.readUInt16LE(6) & DESCRIPTOR) !== 0
   if ((local.readUInt16LE(6) & ENCRYPTED) !== 0) throw zipRefused(zip, 'it is encrypted')
-  const agrees = local.readUInt16LE(8) === entry.compressionMethod && (hasDescriptor || local.readUInt32LE(14) === entry.crc32)
+  const agrees =
+    local.readUInt16LE(8) === entry.compressionMethod && (hasDescriptor || local.readUInt32LE(14) === entry.crc32)
   if (!agrees) throw zipCorrupt(zip, 'its directory and its file header disagree')
   return {
-    name: entry.path, method: entry.compressionMethod, crc32: entry.crc32, bytes: entry.compressedSize, offset,
-    claimedSize: entry.uncompressedSize, hasDescriptor, end,
+    name: entry.path,
+    method: entry.compressionMethod,
+    crc32: entry.crc32,
+    bytes: entry.compressedSize,
+    offset,
+    claimedSize: entry.uncompressedSize,
+    hasDescriptor,
+    end,
   }
 }
 

@@ -14,14 +14,19 @@ const DESCRIPTOR_SIGNATURE = 0x08074b50
  * @throws {ZIP_REFUSED} more than MEMBER_BYTES_MAX, or RATIO_MAX times the deflated bytes; a ZIP within the ZIP
  */
 export async function inflateMember(
-  zip: ZipFile, member: ZipMember, take: (piece: Uint8Array) => void, wholeBytesMax = WHOLE_BYTES_MAX,
+  zip: ZipFile,
+  member: ZipMember,
+  take: (piece: Uint8Array) => void,
+  wholeBytesMax = WHOLE_BYTES_MAX,
 ): Promise<void> {
   const limit = Math.min(MEMBER_BYTES_MAX, Math.max(RATIO_FREE_BYTES, member.bytes * RATIO_MAX))
-  if (member.claimedSize > limit) throw zipRefused(zip, `${member.bytes} bytes claim to inflate to ${member.claimedSize}`)
+  if (member.claimedSize > limit)
+    throw zipRefused(zip, `${member.bytes} bytes claim to inflate to ${member.claimedSize}`)
   let size = 0
   let crc = 0
   for await (const piece of piecesOf(zip, member, wholeBytesMax)) {
-    if (size === 0 && piece.length >= 4 && piece.readUInt32LE(0) === ZIP_MAGIC) throw zipRefused(zip, 'it holds a ZIP file')
+    if (size === 0 && piece.length >= 4 && piece.readUInt32LE(0) === ZIP_MAGIC)
+      throw zipRefused(zip, 'it holds a ZIP file')
     size += piece.length
     if (size > limit) throw zipRefused(zip, `${member.bytes} bytes inflate to more than ${limit}`)
     crc = crc32(piece, crc)
@@ -34,7 +39,9 @@ export async function inflateMember(
 
 function piecesOf(zip: ZipFile, member: ZipMember, wholeBytesMax: number): AsyncGenerator<Buffer> {
   if (member.method === 0) return storedPieces(zip, member)
-  return Math.max(member.claimedSize, member.bytes) <= wholeBytesMax ? inflatedWhole(zip, member) : inflatedPieces(zip, member)
+  return Math.max(member.claimedSize, member.bytes) <= wholeBytesMax
+    ? inflatedWhole(zip, member)
+    : inflatedPieces(zip, member)
 }
 
 async function* storedPieces(zip: ZipFile, member: ZipMember): AsyncGenerator<Buffer> {
@@ -91,7 +98,8 @@ async function checkDescriptor(zip: ZipFile, member: ZipMember): Promise<void> {
   const length = Math.min(24, zip.size - member.end)
   const bytes = await bytesAt(zip, member.end, length)
   const at = length >= 8 && bytes.readUInt32LE(0) === DESCRIPTOR_SIGNATURE ? 4 : 0
-  if (length < at + 4 || bytes.readUInt32LE(at) !== member.crc32) throw zipCorrupt(zip, 'its data descriptor has another CRC-32')
+  if (length < at + 4 || bytes.readUInt32LE(at) !== member.crc32)
+    throw zipCorrupt(zip, 'its data descriptor has another CRC-32')
 }
 
 const hex = (word: number): string => word.toString(16).padStart(8, '0')

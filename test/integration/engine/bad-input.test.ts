@@ -8,7 +8,16 @@ import { decisionOf, type FindingCode } from '../../../src/domain/findings.js'
 import { monthRange } from '../../../src/domain/month.js'
 import { readWithOracle } from '../../support/csv-oracle.js'
 import {
-  csvOf, EngineFolder, expectedRows, HOURS, hourLines, memberNameOf, ParquetReader, withCell, zipOf, type StagedBytes,
+  csvOf,
+  EngineFolder,
+  expectedRows,
+  HOURS,
+  hourLines,
+  memberNameOf,
+  ParquetReader,
+  withCell,
+  zipOf,
+  type StagedBytes,
 } from '../../support/engine-harness.js'
 import { buildZip, type BuiltMember } from '../../support/zip-builder.js'
 
@@ -20,28 +29,46 @@ type ZipCase = { readonly what: string; readonly staged: StagedBytes; readonly o
 const NAME = memberNameOf(HOURS)
 const lines = hourLines(48)
 const good = csvOf(lines)
-const header = 'open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore'
+const header =
+  'open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore'
 const cell = (row: number, field: number, text: string): Buffer => csvOf(withCell(lines, row, field, text))
 const swapped = [...lines.slice(0, 9), lines[10]!, lines[9]!, ...lines.slice(11)]
-const microseconds = (row: number): Buffer => csvOf(lines.map((line, i) => (i === row ? hourLines(48, 'us')[row]! : line)))
+const microseconds = (row: number): Buffer =>
+  csvOf(lines.map((line, i) => (i === row ? hourLines(48, 'us')[row]! : line)))
 const text = (s: string): Buffer => Buffer.from(s, 'latin1')
 
 const CASES: readonly Case[] = [
   { what: 'a good file', csv: good, double: [] },
   { what: 'microseconds', csv: csvOf(hourLines(48, 'us')), double: [] },
   { what: 'a header', csv: csvOf([header, ...lines]), double: ['HEADER_PRESENT'] },
-  { what: 'a header of other names', csv: csvOf([header.replace('count', 'number_of_trades'), ...lines]), double: ['HEADER_UNUSUAL'] },
-  { what: 'a header whose columns have moved', csv: csvOf([header.replace('open,high', 'high,open'), ...lines]), double: 'VALUE_NOT_A_NUMBER' },
+  {
+    what: 'a header of other names',
+    csv: csvOf([header.replace('count', 'number_of_trades'), ...lines]),
+    double: ['HEADER_UNUSUAL'],
+  },
+  {
+    what: 'a header whose columns have moved',
+    csv: csvOf([header.replace('open,high', 'high,open'), ...lines]),
+    double: 'VALUE_NOT_A_NUMBER',
+  },
   { what: 'a header only', csv: csvOf([header]), double: 'NO_ROWS' },
   { what: 'a second header within', csv: csvOf([...lines, header]), double: 'VALUE_NOT_A_NUMBER' },
   { what: 'an empty file', csv: Buffer.alloc(0), double: 'NO_ROWS' },
   { what: 'only line ends', csv: text('\r\n\n\n'), double: 'NO_ROWS' },
-  { what: 'a row too short', csv: csvOf([...lines, lines[0]!.split(',').slice(0, 11).join(',')]), double: 'ROW_MALFORMED' },
+  {
+    what: 'a row too short',
+    csv: csvOf([...lines, lines[0]!.split(',').slice(0, 11).join(',')]),
+    double: 'ROW_MALFORMED',
+  },
   { what: 'a row too long', csv: csvOf([`${lines[0]!},0`, ...lines.slice(1)]), double: 'ROW_MALFORMED' },
   { what: 'a truncated last line', csv: good.subarray(0, good.length - 40), double: 'ROW_MALFORMED' },
   { what: 'no newline at the end', csv: good.subarray(0, good.length - 1), double: [] },
   { what: 'an HTML page', csv: text('<!DOCTYPE html><html><body>busy</body></html>\n'), double: 'ROW_MALFORMED' },
-  { what: 'an XML error', csv: text('<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>'), double: 'ROW_MALFORMED' },
+  {
+    what: 'an XML error',
+    csv: text('<?xml version="1.0"?><Error><Code>NoSuchKey</Code></Error>'),
+    double: 'ROW_MALFORMED',
+  },
   { what: 'NUL bytes between rows', csv: Buffer.concat([good, Buffer.alloc(32)]), double: 'ROW_MALFORMED' },
   { what: 'a NUL in a number', csv: cell(3, 1, '42\u0000.1'), double: 'ROW_MALFORMED' },
   { what: 'a file of one endless line', csv: Buffer.alloc(100_000, '1'), double: 'ROW_MALFORMED' },
@@ -62,7 +89,12 @@ const CASES: readonly Case[] = [
   { what: '1e400', csv: cell(5, 2, '1e400'), double: 'VALUE_NOT_FINITE' },
   { what: 'a negative price', csv: cell(5, 3, '-1.5'), double: 'PRICE_NOT_POSITIVE' },
   { what: 'a price of zero', csv: cell(5, 3, '0.00000000'), double: 'PRICE_NOT_POSITIVE' },
-  { what: 'a price too small for a double', csv: cell(5, 3, '1e-400'), double: 'PRICE_NOT_POSITIVE', decimal: 'DECIMALS_EXCEEDED' },
+  {
+    what: 'a price too small for a double',
+    csv: cell(5, 3, '1e-400'),
+    double: 'PRICE_NOT_POSITIVE',
+    decimal: 'DECIMALS_EXCEEDED',
+  },
   { what: 'a negative volume', csv: cell(5, 5, '-0.00000001'), double: 'VOLUME_NEGATIVE' },
   { what: 'a volume of minus zero', csv: csvOf(withCell(withCell(lines, 5, 5, '-0.0'), 5, 9, '0')), double: [] },
   { what: 'takers above the total', csv: cell(5, 9, '99999999.0'), double: 'TAKER_ABOVE_TOTAL' },
@@ -76,7 +108,11 @@ const CASES: readonly Case[] = [
   { what: 'negative trades', csv: cell(5, 8, '-3'), double: 'VALUE_OUT_OF_RANGE' },
   { what: 'trades beyond 2^53', csv: cell(5, 8, '9007199254740993'), double: 'VALUE_OUT_OF_RANGE' },
   { what: 'an exact duplicate', csv: csvOf([...lines.slice(0, 6), ...lines.slice(5)]), double: ['DUPLICATE_ROWS'] },
-  { what: 'a conflicting duplicate', csv: csvOf([...lines, withCell(lines, 5, 5, '99999')[5]!]), double: 'CONFLICTING_ROWS' },
+  {
+    what: 'a conflicting duplicate',
+    csv: csvOf([...lines, withCell(lines, 5, 5, '99999')[5]!]),
+    double: 'CONFLICTING_ROWS',
+  },
   { what: 'rows out of order', csv: csvOf(swapped), double: ['ROWS_OUT_OF_ORDER'] },
   { what: 'all rows twice', csv: csvOf([...lines, ...lines]), double: ['ROWS_OUT_OF_ORDER', 'DUPLICATE_ROWS'] },
   { what: 'ms and microseconds in one file', csv: microseconds(20), double: ['MIXED_TIME_UNITS'] },
@@ -90,20 +126,57 @@ const CASES: readonly Case[] = [
   { what: 'LF after CRLF', csv: text(`${lines[0]!}\r\n${lines.slice(1).join('\n')}\n`), double: ['CARRIAGE_RETURNS'] },
   { what: 'CR alone', csv: text(`${lines.join('\r')}\r`), double: 'ROW_MALFORMED' },
   { what: 'empty lines at the end', csv: text(`${lines.join('\n')}\n\n \n`), double: [] },
-  { what: 'an empty line within', csv: text(`${lines[0]!}\n\n${lines.slice(1).join('\n')}\n`), double: 'ROW_MALFORMED' },
+  {
+    what: 'an empty line within',
+    csv: text(`${lines[0]!}\n\n${lines.slice(1).join('\n')}\n`),
+    double: 'ROW_MALFORMED',
+  },
   { what: 'a byte order mark', csv: Buffer.concat([text('\u00ef\u00bb\u00bf'), good]), double: ['BYTE_ORDER_MARK'] },
-  { what: 'a byte order mark and a header', csv: text(`\u00ef\u00bb\u00bf${header}\n${lines.join('\n')}`), double: ['BYTE_ORDER_MARK', 'HEADER_PRESENT'] },
+  {
+    what: 'a byte order mark and a header',
+    csv: text(`\u00ef\u00bb\u00bf${header}\n${lines.join('\n')}`),
+    double: ['BYTE_ORDER_MARK', 'HEADER_PRESENT'],
+  },
   { what: 'spaces around a value', csv: cell(5, 1, ' 42000.5\t'), double: ['SPACES_AROUND_VALUES'] },
   { what: 'an exponent', csv: cell(5, 8, '1e3'), double: ['EXPONENT_NOTATION'] },
   { what: 'a price as exponent', csv: cell(5, 1, '4.2E+4'), double: ['EXPONENT_NOTATION'] },
-  { what: 'numbers like 9, 9. and .5', csv: csvOf(withCell(withCell(withCell(lines, 5, 1, '9'), 5, 2, '9.'), 5, 3, '.5')), double: [] },
-  { what: 'nine decimals', csv: cell(5, 1, '42000.123456789'), double: ['INEXACT_VALUES'], decimal: 'DECIMALS_EXCEEDED' },
+  {
+    what: 'numbers like 9, 9. and .5',
+    csv: csvOf(withCell(withCell(withCell(lines, 5, 1, '9'), 5, 2, '9.'), 5, 3, '.5')),
+    double: [],
+  },
+  {
+    what: 'nine decimals',
+    csv: cell(5, 1, '42000.123456789'),
+    double: ['INEXACT_VALUES'],
+    decimal: 'DECIMALS_EXCEEDED',
+  },
   { what: 'nine decimals, the last a zero', csv: cell(5, 1, '42000.123456780'), double: [] },
   { what: 'a price of 10^10', csv: cell(5, 2, '10000000000'), double: [], decimal: 'VALUE_OUT_OF_RANGE' },
-  { what: 'the largest decimal price', csv: cell(5, 2, '9999999999.99999999'), double: ['INEXACT_VALUES'], decimal: [] },
-  { what: 'a quote volume of 18 digits', csv: cell(5, 7, '1234567890.12345678'), double: ['INEXACT_VALUES'], decimal: [] },
-  { what: 'a volume of 30 digits', csv: cell(5, 5, '123456789012345678901234567890.12345678'), double: ['INEXACT_VALUES'], decimal: [] },
-  { what: 'a volume of 31 digits', csv: cell(5, 5, '1234567890123456789012345678901'), double: ['INEXACT_VALUES'], decimal: 'VALUE_OUT_OF_RANGE' },
+  {
+    what: 'the largest decimal price',
+    csv: cell(5, 2, '9999999999.99999999'),
+    double: ['INEXACT_VALUES'],
+    decimal: [],
+  },
+  {
+    what: 'a quote volume of 18 digits',
+    csv: cell(5, 7, '1234567890.12345678'),
+    double: ['INEXACT_VALUES'],
+    decimal: [],
+  },
+  {
+    what: 'a volume of 30 digits',
+    csv: cell(5, 5, '123456789012345678901234567890.12345678'),
+    double: ['INEXACT_VALUES'],
+    decimal: [],
+  },
+  {
+    what: 'a volume of 31 digits',
+    csv: cell(5, 5, '1234567890123456789012345678901'),
+    double: ['INEXACT_VALUES'],
+    decimal: 'VALUE_OUT_OF_RANGE',
+  },
 ]
 
 const other = csvOf(hourLines(20))
@@ -117,8 +190,16 @@ const flipped = (at: number): Buffer => {
 
 const ZIP_CASES: readonly ZipCase[] = [
   { what: 'a missing CHECKSUM', staged: { zip: zipOf(good), checksum: 'missing' }, outcome: ['CHECKSUM_MISSING'] },
-  { what: 'a stale CHECKSUM', staged: { zip: zipOf(good), checksum: 'mismatch' }, outcome: ['CHECKSUM_MISMATCH_CONTENT_OK'] },
-  { what: 'another file than was downloaded', staged: { zip: zipOf(good), sha256Hex: '0'.repeat(64) }, outcome: 'STAGING_LOST' },
+  {
+    what: 'a stale CHECKSUM',
+    staged: { zip: zipOf(good), checksum: 'mismatch' },
+    outcome: ['CHECKSUM_MISMATCH_CONTENT_OK'],
+  },
+  {
+    what: 'another file than was downloaded',
+    staged: { zip: zipOf(good), sha256Hex: '0'.repeat(64) },
+    outcome: 'STAGING_LOST',
+  },
   { what: 'no bytes at all', staged: { zip: Buffer.alloc(0) }, outcome: 'ZIP_CORRUPT' },
   { what: 'an HTML page', staged: { zip: Buffer.from('<html>busy</html>') }, outcome: 'ZIP_CORRUPT' },
   { what: 'a truncated ZIP', staged: { zip: zipOf(good).subarray(0, 900) }, outcome: 'ZIP_CORRUPT' },
@@ -126,35 +207,91 @@ const ZIP_CASES: readonly ZipCase[] = [
   { what: 'a flipped bit in the data', staged: { zip: flipped(700) }, outcome: 'ZIP_CORRUPT' },
   { what: 'another CRC', staged: members({ ...member, crc32: 1 }), outcome: 'ZIP_CORRUPT' },
   { what: 'two CRCs', staged: members({ ...member, localCrc32: 1 }), outcome: 'ZIP_CORRUPT' },
-  { what: 'a size claimed too small', staged: members({ ...member, claimedSize: good.length - 10 }), outcome: 'ZIP_CORRUPT' },
-  { what: 'a size claimed too large', staged: members({ ...member, claimedSize: good.length + 10 }), outcome: 'ZIP_CORRUPT' },
+  {
+    what: 'a size claimed too small',
+    staged: members({ ...member, claimedSize: good.length - 10 }),
+    outcome: 'ZIP_CORRUPT',
+  },
+  {
+    what: 'a size claimed too large',
+    staged: members({ ...member, claimedSize: good.length + 10 }),
+    outcome: 'ZIP_CORRUPT',
+  },
   { what: 'a bomb', staged: members({ name: NAME, content: Buffer.alloc(50_000_000, '1') }), outcome: 'ZIP_REFUSED' },
-  { what: 'a bomb that claims to be small', staged: members({ name: NAME, content: good, deflated: deflateRawSync(Buffer.alloc(50_000_000, '1')) }), outcome: 'ZIP_CORRUPT' },
+  {
+    what: 'a bomb that claims to be small',
+    staged: members({ name: NAME, content: good, deflated: deflateRawSync(Buffer.alloc(50_000_000, '1')) }),
+    outcome: 'ZIP_CORRUPT',
+  },
   { what: 'a claim of 4 GB', staged: members({ ...member, claimedSize: 4_000_000_000 }), outcome: 'ZIP_REFUSED' },
   { what: 'no member', staged: members(), outcome: 'ZIP_REFUSED' },
-  { what: 'a folder only', staged: members({ name: 'x/', content: Buffer.alloc(0), method: 0 }), outcome: 'ZIP_REFUSED' },
-  { what: 'two members that differ', staged: members(member, { name: 'b.csv', content: other }), outcome: 'ZIP_REFUSED' },
+  {
+    what: 'a folder only',
+    staged: members({ name: 'x/', content: Buffer.alloc(0), method: 0 }),
+    outcome: 'ZIP_REFUSED',
+  },
+  {
+    what: 'two members that differ',
+    staged: members(member, { name: 'b.csv', content: other }),
+    outcome: 'ZIP_REFUSED',
+  },
   { what: 'two identical members', staged: members(member, member), outcome: ['IDENTICAL_MEMBERS'] },
   { what: 'three identical members', staged: members(member, member, member), outcome: 'ZIP_REFUSED' },
-  { what: 'two members of which one is broken', staged: members(member, { ...member, deflated: deflateRawSync(other) }), outcome: 'ZIP_CORRUPT' },
-  { what: 'a name that climbs', staged: members({ ...member, name: '../../../tmp/x.csv' }), outcome: ['MEMBER_NAME_UNUSUAL'] },
+  {
+    what: 'two members of which one is broken',
+    staged: members(member, { ...member, deflated: deflateRawSync(other) }),
+    outcome: 'ZIP_CORRUPT',
+  },
+  {
+    what: 'a name that climbs',
+    staged: members({ ...member, name: '../../../tmp/x.csv' }),
+    outcome: ['MEMBER_NAME_UNUSUAL'],
+  },
   { what: 'an absolute name', staged: members({ ...member, name: '/etc/passwd' }), outcome: ['MEMBER_NAME_UNUSUAL'] },
   { what: 'a name with NUL', staged: members({ ...member, name: 'a\u0000b.csv' }), outcome: ['MEMBER_NAME_UNUSUAL'] },
-  { what: 'a symbolic link', staged: members({ ...member, externalAttributes: (0o120777 << 16) >>> 0 }), outcome: 'ZIP_REFUSED' },
+  {
+    what: 'a symbolic link',
+    staged: members({ ...member, externalAttributes: (0o120777 << 16) >>> 0 }),
+    outcome: 'ZIP_REFUSED',
+  },
   { what: 'an encrypted member', staged: members({ ...member, flags: 1 }), outcome: 'ZIP_REFUSED' },
   { what: 'an unknown method', staged: members({ ...member, method: 12 }), outcome: 'ZIP_REFUSED' },
   { what: 'a stored member', staged: members({ ...member, method: 0 }), outcome: [] },
   { what: 'a ZIP in the ZIP', staged: members({ ...member, content: zipOf(good) }), outcome: 'ZIP_REFUSED' },
   { what: 'a data descriptor', staged: members({ ...member, descriptor: 'true' }), outcome: [] },
-  { what: 'a data descriptor with another CRC', staged: members({ ...member, descriptor: 'false-crc' }), outcome: 'ZIP_CORRUPT' },
+  {
+    what: 'a data descriptor with another CRC',
+    staged: members({ ...member, descriptor: 'false-crc' }),
+    outcome: 'ZIP_CORRUPT',
+  },
   { what: 'ZIP64 sizes', staged: members({ ...member, zip64: true }), outcome: [] },
   { what: 'a ZIP64 directory', staged: { zip: buildZip([member], { count: 0xffff, zip64End: 1 }) }, outcome: [] },
-  { what: 'a directory that claims four billion files', staged: { zip: buildZip([member], { count: 0xffff, zip64End: 4_000_000_000 }) }, outcome: 'ZIP_REFUSED' },
-  { what: 'a directory that claims 60,000 files', staged: { zip: buildZip([member], { count: 60_000 }) }, outcome: 'ZIP_REFUSED' },
-  { what: 'a directory that claims three files', staged: { zip: buildZip([member], { count: 3 }) }, outcome: 'ZIP_CORRUPT' },
+  {
+    what: 'a directory that claims four billion files',
+    staged: { zip: buildZip([member], { count: 0xffff, zip64End: 4_000_000_000 }) },
+    outcome: 'ZIP_REFUSED',
+  },
+  {
+    what: 'a directory that claims 60,000 files',
+    staged: { zip: buildZip([member], { count: 60_000 }) },
+    outcome: 'ZIP_REFUSED',
+  },
+  {
+    what: 'a directory that claims three files',
+    staged: { zip: buildZip([member], { count: 3 }) },
+    outcome: 'ZIP_CORRUPT',
+  },
   { what: 'a comment at the end', staged: { zip: buildZip([member], { comment: 'made by hand' }) }, outcome: [] },
-  { what: 'a long comment that looks like a directory', staged: { zip: buildZip([member], { comment: `PK\u0005\u0006${'x'.repeat(300)}` }) }, outcome: [] },
-  { what: 'a broken row in broken data: the ZIP is to blame', staged: members({ name: NAME, content: cell(5, 4, 'abc'), crc32: 1 }), outcome: 'ZIP_CORRUPT' },
+  {
+    what: 'a long comment that looks like a directory',
+    staged: { zip: buildZip([member], { comment: `PK\u0005\u0006${'x'.repeat(300)}` }) },
+    outcome: [],
+  },
+  {
+    what: 'a broken row in broken data: the ZIP is to blame',
+    staged: members({ name: NAME, content: cell(5, 4, 'abc'), crc32: 1 }),
+    outcome: 'ZIP_CORRUPT',
+  },
 ]
 
 describe('bad input', function () {

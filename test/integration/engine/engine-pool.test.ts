@@ -16,7 +16,9 @@ const never = new AbortController().signal
 const zip = zipOf(csvOf(hourLines(744)))
 const MINUTES = { ...HOURS, interval: '1m' } as const
 const from = Date.UTC(2024, 0, 1)
-const minutes = zipOf(csvOf([...syntheticCandles({ seed: 8, fromMs: from, toMs: from + 31 * 86_400_000, stepMs: 60_000 })]))
+const minutes = zipOf(
+  csvOf([...syntheticCandles({ seed: 8, fromMs: from, toMs: from + 31 * 86_400_000, stepMs: 60_000 })]),
+)
 const february = { ...HOURS, month: '2024-02' }
 
 const isAlive = (pid: number): boolean => {
@@ -35,7 +37,11 @@ async function gone(pids: readonly number[]): Promise<void> {
   }
 }
 
-const failure = async (promise: Promise<unknown>): Promise<unknown> => promise.then(() => null, (thrown: unknown) => thrown)
+const failure = async (promise: Promise<unknown>): Promise<unknown> =>
+  promise.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  )
 
 const coded = async (promise: Promise<unknown>): Promise<PipelineError> => {
   const thrown = await failure(promise)
@@ -54,7 +60,11 @@ describe('engine processes', function () {
   }
 
   /** A request that takes long enough to be met in the middle: a month of 1m, eight times over. */
-  const slow = (): Promise<ConvertRequest> => folder.request(Array.from({ length: 8 }, () => ({ zip: minutes })), { partition: MINUTES })
+  const slow = (): Promise<ConvertRequest> =>
+    folder.request(
+      Array.from({ length: 8 }, () => ({ zip: minutes })),
+      { partition: MINUTES },
+    )
 
   beforeEach(async () => {
     folder = await EngineFolder.make()
@@ -78,7 +88,11 @@ describe('engine processes', function () {
     it(`write the same bytes again, and in another process (${numericType})`, async () => {
       const [one, other] = [open(), open()]
       const requests = await Promise.all([1, 2, 3].map(() => folder.request([{ zip }], { numericType })))
-      const figures = [await one.convert(requests[0]!, never), await one.convert(requests[1]!, never), await other.convert(requests[2]!, never)]
+      const figures = [
+        await one.convert(requests[0]!, never),
+        await one.convert(requests[1]!, never),
+        await other.convert(requests[2]!, never),
+      ]
       expect(one.pids).not.to.deep.equal(other.pids)
       expect(new Set(figures.map((f) => f.sha256Hex)).size).to.equal(1)
       expect(new Set(figures.map((f) => f.logicalHash)).size).to.equal(1)
@@ -89,9 +103,16 @@ describe('engine processes', function () {
     const engine = open()
     const lines = hourLines(744)
     const a = await folder.request([{ zip }])
-    const b = { ...(await folder.request([{ zip: zipOf(csvOf([...lines].reverse())) }])), parquet: { ...a.parquet, codec: 'snappy', dataPages: 'v1' } as const }
+    const b = {
+      ...(await folder.request([{ zip: zipOf(csvOf([...lines].reverse())) }])),
+      parquet: { ...a.parquet, codec: 'snappy', dataPages: 'v1' } as const,
+    }
     const c = await folder.request([{ zip: zipOf(csvOf(withCell(lines, 700, 2, '99999.00000001'))) }])
-    const [fa, fb, fc] = [await engine.convert(a, never), await engine.convert(b, never), await engine.convert(c, never)]
+    const [fa, fb, fc] = [
+      await engine.convert(a, never),
+      await engine.convert(b, never),
+      await engine.convert(c, never),
+    ]
     expect(fb.sha256Hex).not.to.equal(fa.sha256Hex)
     expect(fb.logicalHash).to.equal(fa.logicalHash)
     expect(fc.logicalHash).not.to.equal(fa.logicalHash)
@@ -102,7 +123,8 @@ describe('engine processes', function () {
     const lines = hourLines(72)
     const day = (from: number, to: number): Buffer => zipOf(csvOf(lines.slice(from, to)))
     const request = await folder.request([
-      { zip: day(0, 25), day: '2024-01-01', checksum: 'missing' }, { zip: day(24, 48), day: '2024-01-02' },
+      { zip: day(0, 25), day: '2024-01-01', checksum: 'missing' },
+      { zip: day(24, 48), day: '2024-01-02' },
       { zip: day(48, 72), day: '2024-01-03', checksum: 'missing' },
     ])
     const figures = await engine.convert(request, never)
@@ -119,11 +141,16 @@ describe('engine processes', function () {
     const { footer } = await engine.inspect({ partition: HOURS, path: request.outPath, numericType: 'double' }, never)
     const { source } = request.sources[0]!
     expect(footer.metadata).to.deep.equal({
-      'candlelake.partition': partitionKeyOf(HOURS), 'candlelake.revision': request.revision, 'candlelake.rows': '744',
-      'candlelake.schema_version': '1', 'candlelake.sources': JSON.stringify([{ key: source.key, sha256Hex: source.sha256Hex }]),
+      'candlelake.partition': partitionKeyOf(HOURS),
+      'candlelake.revision': request.revision,
+      'candlelake.rows': '744',
+      'candlelake.schema_version': '1',
+      'candlelake.sources': JSON.stringify([{ key: source.key, sha256Hex: source.sha256Hex }]),
     })
     const reader = await ParquetReader.open()
-    const types = await reader.query(`SELECT name, type, logical_type FROM parquet_schema('${request.outPath}') WHERE name LIKE '%_time'`)
+    const types = await reader.query(
+      `SELECT name, type, logical_type FROM parquet_schema('${request.outPath}') WHERE name LIKE '%_time'`,
+    )
     reader.close()
     expect(JSON.stringify(types)).to.match(/isAdjustedToUTC=1.*MICROS/)
   })

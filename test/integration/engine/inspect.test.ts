@@ -28,14 +28,21 @@ describe('inspection of an object', function () {
     await folder.remove()
   })
 
-  const made = async (lines: readonly string[], interval: Interval = '1h', numericType: NumericType = 'double'): Promise<string> => {
+  const made = async (
+    lines: readonly string[],
+    interval: Interval = '1h',
+    numericType: NumericType = 'double',
+  ): Promise<string> => {
     const partition = { ...HOURS, interval }
     const request = await folder.request([{ zip: zipOf(csvOf(lines)) }], { partition, numericType })
     await engine.convert(request, never)
     return request.outPath
   }
-  const inspect = (path: string, interval: Interval = '1h', numericType: NumericType = 'double'): Promise<InspectFigures> =>
-    engine.inspect({ partition: { ...HOURS, interval }, path, numericType }, never)
+  const inspect = (
+    path: string,
+    interval: Interval = '1h',
+    numericType: NumericType = 'double',
+  ): Promise<InspectFigures> => engine.inspect({ partition: { ...HOURS, interval }, path, numericType }, never)
   const refusal = async (path: string): Promise<string> => {
     const thrown: unknown = await inspect(path).catch((error: unknown) => error)
     expect(thrown).to.be.instanceOf(PipelineError)
@@ -59,11 +66,21 @@ describe('inspection of an object', function () {
       lines = lines.filter((_, hour) => hour < 30 || hour > 33)
       const figures = await inspect(await made(lines, '1h', numericType), '1h', numericType)
       expect(figures).to.include({
-        rows: 44, ordered: true, ohlcViolations: 2, closeBeforeOpenRows: 1, overlappingRows: 1, zeroVolumeRows: 1,
-        offGridRows: 0, holesTotal: 1, firstOpenUs: START_US, lastOpenUs: START_US + 47n * HOUR_US,
+        rows: 44,
+        ordered: true,
+        ohlcViolations: 2,
+        closeBeforeOpenRows: 1,
+        overlappingRows: 1,
+        zeroVolumeRows: 1,
+        offGridRows: 0,
+        holesTotal: 1,
+        firstOpenUs: START_US,
+        lastOpenUs: START_US + 47n * HOUR_US,
         lastCloseUs: START_US + 48n * HOUR_US - 1_000n,
       })
-      expect(figures.holes).to.deep.equal([{ fromUs: START_US + 30n * HOUR_US, toUs: START_US + 34n * HOUR_US, missing: 4 }])
+      expect(figures.holes).to.deep.equal([
+        { fromUs: START_US + 30n * HOUR_US, toUs: START_US + 34n * HOUR_US, missing: 4 },
+      ])
       expect(figures.footer).to.include({ rows: 44, minOpenUs: START_US, maxOpenUs: START_US + 47n * HOUR_US })
     })
   }
@@ -75,7 +92,9 @@ describe('inspection of an object', function () {
     })
     const figures = await inspect(await made(lines.filter((_, hour) => hour !== 5)))
     expect(figures.offGridRows).to.equal(2)
-    expect(figures.holes).to.deep.equal([{ fromUs: START_US + 5n * HOUR_US, toUs: START_US + 6n * HOUR_US, missing: 1 }])
+    expect(figures.holes).to.deep.equal([
+      { fromUs: START_US + 5n * HOUR_US, toUs: START_US + 6n * HOUR_US, missing: 1 },
+    ])
   })
 
   it('counts weeks from Monday', async () => {
@@ -107,7 +126,8 @@ describe('inspection of an object', function () {
   })
 
   it('reads footer statistics whose bytes happen to be text', async () => {
-    const isText = (us: bigint): boolean => [...Array(8).keys()].every((byte) => ((us >> BigInt(8 * byte)) & 0x80n) === 0n)
+    const isText = (us: bigint): boolean =>
+      [...Array(8).keys()].every((byte) => ((us >> BigInt(8 * byte)) & 0x80n) === 0n)
     const lines = hourLines(744)
     const at = lines.findIndex((line) => isText(BigInt(line.split(',')[0]!) * 1_000n))
     expect(at, 'an hour whose bytes are text').to.be.at.least(0)
@@ -153,8 +173,12 @@ describe('inspection of an object', function () {
     }
     expect((await inspect(await rewritten('same', '*'))).rows).to.equal(24)
     const others = {
-      symbol: `* REPLACE ('ETHUSDT' AS symbol)`, interval: `* REPLACE ('1m' AS "interval")`, missing: `* REPLACE (NULLIF(trades, max(trades) OVER ()) AS trades)`,
-      column: '* EXCLUDE (trades)', type: '* REPLACE (open::FLOAT AS open)', order: 'close_time, * EXCLUDE (close_time)',
+      symbol: `* REPLACE ('ETHUSDT' AS symbol)`,
+      interval: `* REPLACE ('1m' AS "interval")`,
+      missing: `* REPLACE (NULLIF(trades, max(trades) OVER ()) AS trades)`,
+      column: '* EXCLUDE (trades)',
+      type: '* REPLACE (open::FLOAT AS open)',
+      order: 'close_time, * EXCLUDE (close_time)',
     }
     for (const [name, select] of Object.entries(others)) {
       const code = await refusal(await rewritten(name, select))

@@ -36,46 +36,59 @@ describe('reader of a source', () => {
     const crlf = Buffer.from(`${hourLines(40).join('\r\n')}\r\n\r\n`)
     const whole = read([crlf])
     expect(whole.failure).to.equal(null)
-    fc.assert(fc.property(fc.array(fc.nat(), { maxLength: 30 }), (places) => {
-      const pieces = read(cut(crlf, places))
-      expect(pieces.rows.count).to.equal(40)
-      expect(hashOf(pieces.rows)).to.equal(hashOf(whole.rows))
-      expect(pieces.findings).to.deep.equal(whole.findings)
-    }))
+    fc.assert(
+      fc.property(fc.array(fc.nat(), { maxLength: 30 }), (places) => {
+        const pieces = read(cut(crlf, places))
+        expect(pieces.rows.count).to.equal(40)
+        expect(hashOf(pieces.rows)).to.equal(hashOf(whole.rows))
+        expect(pieces.findings).to.deep.equal(whole.findings)
+      }),
+    )
   })
 
   const digits = (max: number): fc.Arbitrary<string> => fc.stringMatching(new RegExp(`^[0-9]{1,${max}}$`))
-  const decimal = fc.tuple(digits(13), fc.option(digits(8), { nil: null })).map(([whole, part]) => (part === null ? whole : `${whole}.${part}`))
+  const decimal = fc
+    .tuple(digits(13), fc.option(digits(8), { nil: null }))
+    .map(([whole, part]) => (part === null ? whole : `${whole}.${part}`))
 
   it('gives every volume its nearest double, and counts those that eight decimals tell apart', () => {
-    fc.assert(fc.property(decimal, (text) => {
-      // The first row goes through the careful reader, the third through the fast one.
-      const lines = [0, 2].reduce((all, row) => withCell(withCell(all, row, 5, text), row, 9, '0'), hourLines(4))
-      const { rows, inexact, failure } = read([csvOf(lines)])
-      expect(failure).to.equal(null)
-      expect([rows.columns[5]!.doubles[0], rows.columns[5]!.doubles[2]]).to.deep.equal([Number(text), Number(text)])
-      expect(inexact).to.equal(canonical(Number(text).toFixed(8)) === canonical(text) ? 0 : 2)
-    }), { numRuns: 2_000 })
+    fc.assert(
+      fc.property(decimal, (text) => {
+        // The first row goes through the careful reader, the third through the fast one.
+        const lines = [0, 2].reduce((all, row) => withCell(withCell(all, row, 5, text), row, 9, '0'), hourLines(4))
+        const { rows, inexact, failure } = read([csvOf(lines)])
+        expect(failure).to.equal(null)
+        expect([rows.columns[5]!.doubles[0], rows.columns[5]!.doubles[2]]).to.deep.equal([Number(text), Number(text)])
+        expect(inexact).to.equal(canonical(Number(text).toFixed(8)) === canonical(text) ? 0 : 2)
+      }),
+      { numRuns: 2_000 },
+    )
   })
 
   it('gives every volume of a decimal lake exactly', () => {
-    fc.assert(fc.property(decimal, (text) => {
-      const lines = [0, 2].reduce((all, row) => withCell(withCell(all, row, 5, text), row, 9, '0'), hourLines(4))
-      const { rows, failure } = read([csvOf(lines)], 'decimal')
-      expect(failure).to.equal(null)
-      const { words } = rows.columns[5]!
-      const stored = [0, 2].map((row) => [3, 2, 1, 0].reduce((sum, word) => (sum << 32n) | BigInt(words[row * 4 + word]!), 0n))
-      const [whole = '', part = ''] = text.split('.')
-      const wanted = BigInt(whole + part.padEnd(8, '0'))
-      expect(stored).to.deep.equal([wanted, wanted])
-    }), { numRuns: 2_000 })
+    fc.assert(
+      fc.property(decimal, (text) => {
+        const lines = [0, 2].reduce((all, row) => withCell(withCell(all, row, 5, text), row, 9, '0'), hourLines(4))
+        const { rows, failure } = read([csvOf(lines)], 'decimal')
+        expect(failure).to.equal(null)
+        const { words } = rows.columns[5]!
+        const stored = [0, 2].map((row) =>
+          [3, 2, 1, 0].reduce((sum, word) => (sum << 32n) | BigInt(words[row * 4 + word]!), 0n),
+        )
+        const [whole = '', part = ''] = text.split('.')
+        const wanted = BigInt(whole + part.padEnd(8, '0'))
+        expect(stored).to.deep.equal([wanted, wanted])
+      }),
+      { numRuns: 2_000 },
+    )
   })
 
   it('takes a time by its magnitude: 13 digits are milliseconds, 16 microseconds', () => {
     for (const unit of ['ms', 'us'] as const) {
       const { rows } = read([csvOf(hourLines(3, unit))])
       expect([0, 1, 2].map((row) => integerAt(rows.columns[0]!, row))).to.deep.equal(
-        [0, 1, 2].map((hour) => Date.UTC(2024, 0, 1, hour) * 1_000))
+        [0, 1, 2].map((hour) => Date.UTC(2024, 0, 1, hour) * 1_000),
+      )
     }
   })
 

@@ -12,7 +12,10 @@ import { buildZip } from '../../support/zip-builder.js'
 const content = Buffer.concat(Array.from({ length: 60 }, () => csvOf(hourLines(700))))
 
 /** Inflated at once, and piece by piece as large members are. */
-for (const { how, wholeBytesMax } of [{ how: 'at once', wholeBytesMax: 2 ** 30 }, { how: 'piece by piece', wholeBytesMax: 0 }]) {
+for (const { how, wholeBytesMax } of [
+  { how: 'at once', wholeBytesMax: 2 ** 30 },
+  { how: 'piece by piece', wholeBytesMax: 0 },
+]) {
   describe(`a member inflated ${how}`, () => {
     let folder: string
     before(async () => {
