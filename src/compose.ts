@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { App, OpenApp, PlanOptions, PlanReport } from './cli/app.js'
+import { removeEmbeddedPostgres } from './adapters/embedded-postgres/embedded-postgres.js'
 import { querySql } from './adapters/query/lake-sql.js'
 import { describeCatalog, describeQueue, askArchive, askEngine } from './compose-checks.js'
 import { composeMetrics, composeMetricsServer, composeServer } from './compose-server.js'
@@ -59,6 +60,10 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
     describeCatalog: () => describeCatalog(config, services),
     describeQueue: () => describeQueue(config, services),
     close: services.close,
+    discard: async () => {
+      await services.close()
+      if (config.databaseUrl === null) await removeEmbeddedPostgres({ home: config.candlelakeHome })
+    },
   }
   return app
 }

@@ -48,6 +48,8 @@ export interface App {
   /** The same for the queue: `Postgres, in the catalog` or `Redis 7.4 at cache:6379`. Opens it. */
   describeQueue(): Promise<string>
   close(): Promise<void>
+  /** Closes, and deletes the embedded database, which may lie outside the home: for a home that is thrown away. */
+  discard(): Promise<void>
 }
 
 /** Makes the facade; throws nothing that a service could cause. `observe` hears what happens in this process. */

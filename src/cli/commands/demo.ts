@@ -66,7 +66,7 @@ async function pipeline(context: Context, o: Demo): Promise<number> {
     if (o.keep) await keepUp(context, app, o.archiveUrl)
     return code
   } finally {
-    await app.close()
+    await app.discard()
     await rm(home, { recursive: true, force: true })
   }
 }
