@@ -87,6 +87,8 @@ async function planBackfill(
       at: '--symbols, --intervals, --from, --to', do: 'check the names, or widen the range',
     })
   }
+  // No bounds: the listing could not be reached. Where the archive cannot be either, a run would do nothing but wait.
+  if (first.value.bounds === null) await askArchive(config)
   const run = o.dryRun ? null : await plans.createRun({ kind: 'backfill', request: o.asked })
   const { force, onProgress, signal } = o
   const figures = await plan(startingWith(first.value, wanted), { plan: plans, queue }, { run, force, onProgress, signal })

@@ -18,6 +18,8 @@ const MESSAGE = new RegExp([
 
 const CREDENTIALS = /^(NOAUTH|WRONGPASS|NOPERM) |^ERR AUTH/
 
+const START = 'start it, or correct or unset QUEUE_URL'
+
 /** Whether the server, not the job, is to blame: wait and do the same again. */
 export function isUnreachable(thrown: unknown): boolean {
   if (thrown instanceof PipelineError) return thrown.code === 'QUEUE_UNREACHABLE'
@@ -32,7 +34,16 @@ export function queueError(thrown: unknown, at: string): PipelineError {
   // The drivers hang the failed command on their errors, and the command may be AUTH: only name and text are kept.
   const cause = Object.assign(new Error(message), code === '' ? {} : { code })
   if (!isUnreachable(thrown)) return new PipelineError('UNEXPECTED', `the queue at ${at} failed: ${message}`, { at }, cause)
-  return new PipelineError('QUEUE_UNREACHABLE', `${sentence(code, message, at)}`, { at, reason: code || firstWord(message) }, cause)
+  const facts = { at, reason: code || firstWord(message), do: hint(code, message) }
+  return new PipelineError('QUEUE_UNREACHABLE', sentence(code, message, at), facts, cause)
+}
+
+function hint(code: string, message: string): string {
+  if (message.startsWith('OOM')) return 'raise maxmemory, or wait until workers have done some of the jobs'
+  if (message.startsWith('MISCONF') || (code.startsWith('53') && code !== '53300')) return 'free space on its disk'
+  if (code === '53300') return 'raise max_connections, or end other processes'
+  if (CREDENTIALS.test(message) || code.startsWith('28') || code === '3D000') return 'correct QUEUE_URL'
+  return START
 }
 
 function sentence(code: string, message: string, at: string): string {
@@ -47,7 +58,7 @@ function sentence(code: string, message: string, at: string): string {
 
 /** The error when a call to the queue took longer than `ms` milliseconds. */
 export const queueTimeout = (ms: number, at: string): PipelineError =>
-  new PipelineError('QUEUE_UNREACHABLE', `the queue at ${at} does not answer within ${ms} ms`, { at, reason: 'TIMEOUT' })
+  new PipelineError('QUEUE_UNREACHABLE', `the queue at ${at} does not answer within ${ms} ms`, { at, reason: 'TIMEOUT', do: START })
 
 /** Gives the work's outcome, or after `ms` milliseconds `QUEUE_UNREACHABLE`; what the work does later is not heard. */
 export async function within<T>(ms: number, at: string, work: () => Promise<T>): Promise<T> {
