@@ -1,4 +1,4 @@
-import { filterOf, matchesPartition, parsePartitionGlob } from '../../domain/partition-glob.js'
+import { filterOf, matchesPartition, parsePartitionGlob, type PartitionGlob } from '../../domain/partition-glob.js'
 import { partitionKeyOf } from '../../domain/partition.js'
 import type { KeeperCatalog, QuarantineEntry } from '../../domain/ports/keeper-catalog.js'
 import { PipelineError } from '../../domain/errors.js'
@@ -48,9 +48,10 @@ export const quarantine: CommandGroup = {
 async function runList(context: Context, flags: FlagValues, text?: string): Promise<number> {
   const { out } = context
   const limit = limitOf(flags)
+  const glob = globOf(text)
   const keeper = await (await context.openApp()).keeper()
   const found: QuarantineEntry[] = []
-  for await (const entry of matching(keeper, text)) {
+  for await (const entry of matching(keeper, glob)) {
     if (found.length >= limit) break
     found.push(entry)
   }
@@ -73,10 +74,11 @@ async function runRetry(context: Context, flags: FlagValues, text?: string): Pro
   const startedMs = Date.now()
   const { EventRelay, reportRun, workRun } = await import('../work-run.js')
   const { plural } = await import('../render/format.js')
+  const glob = globOf(text)
   const events = new EventRelay()
   const app = await context.openApp({ observe: events.observe })
   const partitions = []
-  for await (const entry of matching(await app.keeper(), text)) partitions.push(entry.partition)
+  for await (const entry of matching(await app.keeper(), glob)) partitions.push(entry.partition)
   if (flags['dryRun'] === true) {
     if (out.json) out.resultJson({ v: 1, type: 'plan', total: partitions.length, todo: partitions.length, done: 0 })
     else out.result(`Would retry ${plural(partitions.length, 'partition')}. Nothing was changed.`)
@@ -104,8 +106,9 @@ async function runRetry(context: Context, flags: FlagValues, text?: string): Pro
   return reportRun(context, summary)
 }
 
-async function* matching(keeper: KeeperCatalog, text = '*'): AsyncGenerator<QuarantineEntry> {
-  const glob = at('the partitions', () => parsePartitionGlob(text))
+const globOf = (text = '*'): PartitionGlob => at('the partitions', () => parsePartitionGlob(text))
+
+async function* matching(keeper: KeeperCatalog, glob: PartitionGlob): AsyncGenerator<QuarantineEntry> {
   for await (const entry of keeper.quarantine(filterOf(glob))) if (matchesPartition(glob, entry.partition)) yield entry
 }
 
