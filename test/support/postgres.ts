@@ -54,6 +54,12 @@ export type TestServer = {
 /** A server of its own in a temporary folder, on a Unix socket. Not durable unless asked for: no test cuts power. */
 export async function startServer(o: { durable?: boolean } = {}): Promise<TestServer> {
   const dir = mkdtempSync('/tmp/candlelake-pg-')
+  let child: ChildProcess | null = null
+  const remove = (): void => rmSync(dir, { recursive: true, force: true })
+  process.once('exit', () => {
+    child?.kill('SIGQUIT')
+    remove()
+  })
   const user = serverUser()
   const program = programIn(dir)
   chmodSync(dir, 0o755)
@@ -65,7 +71,6 @@ export async function startServer(o: { durable?: boolean } = {}): Promise<TestSe
   const initdb = ['-D', data, '-U', 'tester', '--auth=trust', '--encoding=UTF8', '--locale=C', '--no-sync']
   run(program, user, 'initdb', initdb, dir)
   const connection = { host: join(dir, 'socket'), user: 'tester', database: 'postgres' }
-  let child: ChildProcess | null = null
   const start = async (): Promise<void> => {
     const log = openSync(join(dir, 'log'), 'a')
     const settings = ['listen_addresses=', `unix_socket_directories=${connection.host}`, 'max_connections=200',
@@ -85,11 +90,6 @@ export async function startServer(o: { durable?: boolean } = {}): Promise<TestSe
     await gone
     child = null
   }
-  const remove = (): void => rmSync(dir, { recursive: true, force: true })
-  process.once('exit', () => {
-    child?.kill('SIGQUIT')
-    remove()
-  })
   await start()
   return { connection, start, crash: () => end('SIGQUIT'), stop: () => end('SIGINT').then(remove) }
 }
