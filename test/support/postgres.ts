@@ -1,5 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
-import { chownSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, chmodSync } from 'node:fs'
+import { chownSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, chmodSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -79,6 +79,7 @@ export async function startServer(o: { durable?: boolean } = {}): Promise<TestSe
     child = spawn(join(program.bin, 'postgres'), args, {
       cwd: dir, env: program.env, stdio: ['ignore', log, log], ...user,
     })
+    closeSync(log)
     child.unref()
     await answers(connection, join(dir, 'log'))
   }
