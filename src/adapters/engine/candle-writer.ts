@@ -59,13 +59,16 @@ export class CandleWriter {
     parquet: ParquetOptions
     metadata: Readonly<Record<string, string>>
   }): Promise<void> {
+    const metadata = Object.entries(o.metadata).map(([key, value]) => `${literal(key)}: ${literal(value)}`)
+    // Bloom filters help a search for one price; nobody makes one, and they are 2 % of a month of 1m.
+    const options = [
+      'FORMAT parquet', `PARQUET_VERSION ${o.parquet.dataPages === 'v2' ? 'V2' : 'V1'}`, ...codecOptions(o.parquet),
+      ...dictionaryOptions(o.rows), 'WRITE_BLOOM_FILTER false', 'USE_TMP_FILE false', `KV_METADATA {${metadata.join(', ')}}`,
+    ]
+    const select = `SELECT ${projection(o.partition)} FROM candle_rows()`
     this.#rows = o.rows
     try {
-      await this.#connection.run(`COPY (SELECT ${projection(o.partition)} FROM candle_rows()) TO ${literal(o.path)} (
-        FORMAT parquet, PARQUET_VERSION ${o.parquet.dataPages === 'v2' ? 'V2' : 'V1'}, ${codecOptions(o.parquet)},
-        ${dictionaryOption(o.rows)} USE_TMP_FILE false, KV_METADATA {${Object.entries(o.metadata)
-          .map(([k, v]) => `${literal(k)}: ${literal(v)}`)
-          .join(', ')}})`)
+      await this.#connection.run(`COPY (${select}) TO ${literal(o.path)} (${options.join(', ')})`)
     } finally {
       this.#rows = null
     }
@@ -79,7 +82,7 @@ const SAMPLE_ROWS = 8_192
  * real 1m months of futures a third smaller, and costs a quarter of the writing where prices rarely repeat. So prices
  * are looked at first; the constant columns need one entry each.
  */
-function dictionaryOption(rows: CandleRows): string {
+function dictionaryOptions(rows: CandleRows): string[] {
   const count = Math.min(rows.count, SAMPLE_ROWS)
   const { words } = rows.columns[1]!
   const seen = new Uint8Array(65_536)
@@ -89,7 +92,7 @@ function dictionaryOption(rows: CandleRows): string {
     if (seen[slot] === 0) distinct++
     seen[slot] = 1
   }
-  return count < SAMPLE_ROWS || distinct < count / 2 ? '' : 'DICTIONARY_SIZE_LIMIT 1,'
+  return count < SAMPLE_ROWS || distinct < count / 2 ? [] : ['DICTIONARY_SIZE_LIMIT 1']
 }
 
 function projection(partition: Partition): string {
@@ -98,8 +101,8 @@ function projection(partition: Partition): string {
   ).join(', ')
 }
 
-function codecOptions({ codec, level }: ParquetOptions): string {
-  return codec === 'zstd' ? `COMPRESSION zstd, COMPRESSION_LEVEL ${level}` : `COMPRESSION ${codec}`
+function codecOptions({ codec, level }: ParquetOptions): string[] {
+  return codec === 'zstd' ? ['COMPRESSION zstd', `COMPRESSION_LEVEL ${level}`] : [`COMPRESSION ${codec}`]
 }
 
 function typeOf({ kind, form }: Column): DuckDBType {

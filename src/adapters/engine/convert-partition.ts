@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { fileNameOf } from '../../domain/archive-names.js'
 import { SCHEMA_VERSION } from '../../domain/candle.js'
@@ -57,7 +58,7 @@ export async function convertPartition(
     rows: rows.count,
     sourceRows,
     duplicatesDropped,
-    ...(await digestOf(outPath)),
+    ...digestOf(outPath),
     logicalHash: hash.text,
     firstOpenUs: BigInt(integerAt(times, 0)),
     lastOpenUs: BigInt(integerAt(times, rows.count - 1)),
@@ -67,7 +68,7 @@ export async function convertPartition(
 }
 
 async function readSource({ path, source }: Staged, csv: CsvSource, log: FindingsLog): Promise<void> {
-  await checkStaged(path, source.sha256Hex, source.key)
+  checkStaged(path, source.sha256Hex, source.key)
   const handle = await open(path)
   try {
     const zip: ZipFile = { path, handle, size: (await handle.stat()).size, name: source.key }
@@ -88,8 +89,8 @@ async function readSource({ path, source }: Staged, csv: CsvSource, log: Finding
   }
 }
 
-async function checkStaged(path: string, wantHex: string, key: string): Promise<void> {
-  const gotHex = await digestOf(path).then((digest) => digest.sha256Hex, missingAsNull)
+function checkStaged(path: string, wantHex: string, key: string): void {
+  const gotHex = existsSync(path) ? digestOf(path).sha256Hex : null
   if (gotHex === wantHex) return
   throw new PipelineError(
     'STAGING_LOST',
@@ -100,11 +101,6 @@ async function checkStaged(path: string, wantHex: string, key: string): Promise<
       gotHex,
     },
   )
-}
-
-function missingAsNull(thrown: unknown): null {
-  if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return null
-  throw thrown
 }
 
 async function write(request: ConvertRequest, rows: CandleRows, writer: CandleWriter): Promise<void> {

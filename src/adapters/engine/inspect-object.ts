@@ -20,9 +20,7 @@ const CHUNK_ROWS = 2_048
  */
 export async function inspectObject(request: InspectRequest, connection: DuckDBConnection): Promise<InspectFigures> {
   const { path, partition } = request
-  const digest = await digestOf(path).catch((thrown: unknown) => {
-    throw new PipelineError('OBJECT_CORRUPT', 'the object cannot be read', { at: path }, thrown)
-  })
+  const digest = digestOrRefuse(path)
   const footer = await readFooter(path)
   checkColumns(footer, request)
   const { bars, hash } = await scan(request, connection)
@@ -36,6 +34,14 @@ export async function inspectObject(request: InspectRequest, connection: DuckDBC
     ...gridFigures(partition.interval, bars.sortedTimes()),
     logicalHash: hash.text,
     footer,
+  }
+}
+
+function digestOrRefuse(path: string): ReturnType<typeof digestOf> {
+  try {
+    return digestOf(path)
+  } catch (thrown) {
+    throw new PipelineError('OBJECT_CORRUPT', 'the object cannot be read', { at: path }, thrown)
   }
 }
 

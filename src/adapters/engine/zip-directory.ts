@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs'
+import { createReadStream, readSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { PassThrough, type Readable } from 'node:stream'
 import unzipper from 'unzipper'
@@ -83,12 +83,12 @@ export async function readMembers(zip: ZipFile): Promise<ZipMember[]> {
     throw zipRefused(zip, `it holds ${files.length} files in place of one`)
   }
   for (const entry of files) refuseOddities(zip, entry)
-  return Promise.all(files.map((entry) => locate(zip, entry)))
+  return files.map((entry) => locate(zip, entry))
 }
 
 async function readDirectory(zip: ZipFile): Promise<Entry[]> {
-  const tail = await bytesAt(zip, Math.max(0, zip.size - TAIL_BYTES), Math.min(zip.size, TAIL_BYTES))
-  const tailSize = await findEnd(zip, tail)
+  const tail = bytesAt(zip, Math.max(0, zip.size - TAIL_BYTES), Math.min(zip.size, TAIL_BYTES))
+  const tailSize = findEnd(zip, tail)
   const source = {
     size: () => Promise.resolve(zip.size),
     stream: (offset: number) => rangeOf(zip, tail, offset),
@@ -117,7 +117,7 @@ function rangeOf(zip: ZipFile, tail: Buffer, offset: number): Readable {
  * is the last one whose comment ends with the file; and unzipper would read as many entries as a record of 16 bits
  * claims.
  */
-async function findEnd(zip: ZipFile, tail: Buffer): Promise<number> {
+function findEnd(zip: ZipFile, tail: Buffer): number {
   const { length } = tail
   if (!tail.includes('PK')) throw zipCorrupt(zip, 'it is not a ZIP file')
   for (
@@ -126,19 +126,19 @@ async function findEnd(zip: ZipFile, tail: Buffer): Promise<number> {
     at = at === 0 ? -1 : tail.lastIndexOf(END_SIGNATURE, at - 1)
   ) {
     if (at + END_BYTES > length || at + END_BYTES + tail.readUInt16LE(at + 20) !== length) continue
-    await checkCount(zip, tail.readUInt16LE(at + 10), zip.size - length + at)
+    checkCount(zip, tail.readUInt16LE(at + 10), zip.size - length + at)
     return length - at
   }
   throw zipCorrupt(zip, 'it has no directory: it is cut off, or not a ZIP file')
 }
 
-async function checkCount(zip: ZipFile, claimed: number, endAt: number): Promise<void> {
+function checkCount(zip: ZipFile, claimed: number, endAt: number): void {
   let count = claimed
   if (count === 0xffff && endAt >= 20) {
-    const locator = await bytesAt(zip, endAt - 20, 20)
+    const locator = bytesAt(zip, endAt - 20, 20)
     const at = Number(locator.readBigUInt64LE(8))
     if (at + 56 > zip.size) throw zipCorrupt(zip, 'its ZIP64 directory lies beyond its end')
-    count = Number((await bytesAt(zip, at, 56)).readBigUInt64LE(32))
+    count = Number((bytesAt(zip, at, 56)).readBigUInt64LE(32))
   }
   if (count > ENTRIES_MAX) throw zipRefused(zip, `it claims ${count} files in place of one`)
 }
@@ -151,10 +151,10 @@ function refuseOddities(zip: ZipFile, entry: Entry): void {
   }
 }
 
-async function locate(zip: ZipFile, entry: Entry): Promise<ZipMember> {
+function locate(zip: ZipFile, entry: Entry): ZipMember {
   const at = entry.offsetToLocalFileHeader
   if (!(at >= 0 && at + LOCAL_BYTES <= zip.size)) throw zipCorrupt(zip, 'its directory points beyond its end')
-  const local = await bytesAt(zip, at, LOCAL_BYTES)
+  const local = bytesAt(zip, at, LOCAL_BYTES)
   if (local.readUInt32LE(0) !== LOCAL_SIGNATURE) throw zipCorrupt(zip, 'its directory points at no file')
   const offset = at + LOCAL_BYTES + local.readUInt16LE(26) + local.readUInt16LE(28)
   const end = offset + entry.compressedSize
@@ -177,9 +177,9 @@ async function locate(zip: ZipFile, entry: Entry): Promise<ZipMember> {
 }
 
 /** Exactly `length` bytes. @throws {ZIP_CORRUPT} where the file ends earlier */
-export async function bytesAt(zip: ZipFile, position: number, length: number): Promise<Buffer> {
+export function bytesAt(zip: ZipFile, position: number, length: number): Buffer {
   const buffer = Buffer.allocUnsafe(length)
-  const { bytesRead } = await zip.handle.read(buffer, 0, length, position)
+  const bytesRead = readSync(zip.handle.fd, buffer, 0, length, position)
   if (bytesRead < length) throw zipCorrupt(zip, `it ends ${length - bytesRead} bytes too early`)
   return buffer
 }

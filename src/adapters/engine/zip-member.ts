@@ -34,23 +34,23 @@ export async function inflateMember(
   }
   if (size !== member.claimedSize) throw zipCorrupt(zip, `${size} bytes in place of ${member.claimedSize}`)
   if (crc !== member.crc32) throw zipCorrupt(zip, `CRC-32 is ${hex(crc)} in place of ${hex(member.crc32)}`)
-  if (member.hasDescriptor) await checkDescriptor(zip, member)
+  if (member.hasDescriptor) checkDescriptor(zip, member)
 }
 
-function piecesOf(zip: ZipFile, member: ZipMember, wholeBytesMax: number): AsyncGenerator<Buffer> {
+function piecesOf(zip: ZipFile, member: ZipMember, wholeBytesMax: number): Iterable<Buffer> | AsyncIterable<Buffer> {
   if (member.method === 0) return storedPieces(zip, member)
   return Math.max(member.claimedSize, member.bytes) <= wholeBytesMax
     ? inflatedWhole(zip, member)
     : inflatedPieces(zip, member)
 }
 
-async function* storedPieces(zip: ZipFile, member: ZipMember): AsyncGenerator<Buffer> {
+function* storedPieces(zip: ZipFile, member: ZipMember): Generator<Buffer> {
   for (let at = member.offset; at < member.end; at += PIECE) yield bytesAt(zip, at, Math.min(PIECE, member.end - at))
 }
 
 /** At once: with room for just what is claimed, a month of 1m inflates in 10 ms, piece by piece in 13. */
-async function* inflatedWhole(zip: ZipFile, member: ZipMember): AsyncGenerator<Buffer> {
-  const deflated = await bytesAt(zip, member.offset, member.bytes)
+function* inflatedWhole(zip: ZipFile, member: ZipMember): Generator<Buffer> {
+  const deflated = bytesAt(zip, member.offset, member.bytes)
   const room = member.claimedSize + 1
   const options = { chunkSize: Math.max(64, room), maxOutputLength: Math.max(64, room), info: true }
   try {
@@ -77,7 +77,7 @@ async function* inflatedPieces(zip: ZipFile, member: ZipMember): AsyncGenerator<
 
 async function feed(zip: ZipFile, member: ZipMember, inflate: InflateRaw): Promise<void> {
   for (let at = member.offset; at < member.end && !inflate.destroyed; at += FEED_PIECE) {
-    const piece = await bytesAt(zip, at, Math.min(FEED_PIECE, member.end - at))
+    const piece = bytesAt(zip, at, Math.min(FEED_PIECE, member.end - at))
     await new Promise<void>((resolve) => inflate.write(piece, () => resolve()))
   }
   inflate.end()
@@ -94,9 +94,9 @@ function explained(zip: ZipFile, thrown: unknown): unknown {
   return code === 'ERR_BUFFER_TOO_LARGE' ? zipCorrupt(zip, 'it inflates to more bytes than it claims', thrown) : thrown
 }
 
-async function checkDescriptor(zip: ZipFile, member: ZipMember): Promise<void> {
+function checkDescriptor(zip: ZipFile, member: ZipMember): void {
   const length = Math.min(24, zip.size - member.end)
-  const bytes = await bytesAt(zip, member.end, length)
+  const bytes = bytesAt(zip, member.end, length)
   const at = length >= 8 && bytes.readUInt32LE(0) === DESCRIPTOR_SIGNATURE ? 4 : 0
   if (length < at + 4 || bytes.readUInt32LE(at) !== member.crc32)
     throw zipCorrupt(zip, 'its data descriptor has another CRC-32')
