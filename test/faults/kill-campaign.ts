@@ -1,0 +1,118 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { FAILPOINTS, type Failpoint } from '../../src/domain/failpoints.js'
+import { addMonths, monthsBetween } from '../../src/domain/month.js'
+import type { Partition } from '../../src/domain/partition.js'
+import { STAGES } from '../../src/domain/states.js'
+import { FIRST_MONTH } from './archive-sample.js'
+import { violations } from './invariants.js'
+import type { Reference } from './reference.js'
+import { openRig, type BackendName, type Rig } from './rig.js'
+import { randomOf, shuffled, type Outcome } from './scenario.js'
+
+/** Armed workers at a time: while one dies the other goes on, as in a fleet. */
+const LANES = 2
+/** A point that no worker came to in this time is a violation: its fault did not happen. */
+const REACH_MS = 45_000
+/** Months planned at a time, of one symbol. */
+const FEED = 3
+
+export type Campaign = {
+  readonly backend: BackendName
+  readonly count: number
+  readonly seed: number
+  readonly months: number
+  readonly reference: Reference
+  readonly say?: (line: string) => void
+}
+
+/** A kill that happened: the witness is the line that the worker wrote there, and the signal that it died of. */
+export type Kill = { readonly point: Failpoint; readonly partition: string }
+
+/**
+ * Kills workers at failpoints, every point once a round, in an order that the seed gives, over one lake, catalog and queue.
+ * Each round ends with a worker that finishes everything, and the invariants over the whole lake. When all months are
+ * there they are done again, so that later rounds replace what earlier ones published.
+ */
+export async function killCampaign(o: Campaign): Promise<Outcome & { readonly kills: readonly Kill[] }> {
+  const rig = await openRig({ backend: o.backend, months: o.months })
+  const random = randomOf(o.seed)
+  const feeder = new Feeder(rig, random)
+  const kills: Kill[] = []
+  const wrong: string[] = []
+  try {
+    while (kills.length < o.count && wrong.length === 0) {
+      const points = shuffled(FAILPOINTS, random).slice(0, o.count - kills.length)
+      const lane = async (): Promise<void> => {
+        for (let point = points.shift(); point !== undefined; point = points.shift()) {
+          const kill = await killAt(rig, point, feeder)
+          if (kill) kills.push(kill)
+          else wrong.push(`no worker died at ${point}`)
+        }
+      }
+      await Promise.all(Array.from({ length: LANES }, lane))
+      const healthy = rig.worker()
+      wrong.push(...await violations(rig, { reference: o.reference, partitions: feeder.planned }))
+      await healthy.drain()
+      o.say?.(`${o.backend}: ${kills.length} of ${o.count} killed, ${wrong.length} violations`)
+    }
+    return { faults: kills.length, violations: wrong, kills }
+  } finally {
+    await rig.close()
+  }
+}
+
+async function killAt(rig: Rig, point: Failpoint, feeder: Feeder): Promise<Kill | null> {
+  const worker = rig.worker({ points: `${point}:kill` })
+  const gone = new AbortController()
+  const fed = feeder.keepFed(point, gone.signal)
+  const witness = await worker.line(({ event }) => event === 'failpoint', REACH_MS)
+  gone.abort()
+  await fed
+  if (!witness) {
+    await worker.kill()
+    return null
+  }
+  const { signal } = await worker.ended
+  return signal === 'SIGKILL' && witness['point'] === point ? { point, partition: String(witness['partition']) } : null
+}
+
+/** Plans so much that a worker finds work at the point where it is to die. */
+class Feeder {
+  readonly planned: Partition[] = []
+  readonly #rig: Rig
+  readonly #random: () => number
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(rig: Rig, random: () => number) {
+    this.#rig = rig
+    this.#random = random
+  }
+
+  async keepFed(point: Failpoint, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#turn = this.#turn.then(() => (signal.aborted ? undefined : this.#feed(point)))
+      await this.#turn
+      await sleep(500, undefined, { signal }).catch(() => undefined)
+    }
+  }
+
+  async #feed(point: Failpoint): Promise<void> {
+    const unfinished = await (await this.#rig.app.keeper()).unfinished()
+    const last = STAGES.findIndex((stage) => point.startsWith(`${stage}.`))
+    const before = STAGES.slice(0, last + 1).reduce((sum, stage) => sum + unfinished[stage], 0)
+    if (before >= 2 * FEED) return
+    const { partitions } = this.#rig.sample
+    const fresh = partitions.slice(this.planned.length, this.planned.length + FEED)
+    const again = partitions.slice(Math.floor(this.#random() * (partitions.length - FEED))).slice(0, FEED)
+    await this.#plan(fresh.length > 0 ? fresh : again, fresh.length === 0)
+    this.planned.push(...fresh)
+  }
+
+  async #plan(some: readonly Partition[], force: boolean): Promise<void> {
+    for (const symbol of new Set(some.map((p) => p.symbol))) {
+      const months = some.filter((p) => p.symbol === symbol).map((p) => monthsBetween(FIRST_MONTH, p.month))
+      const range = [addMonths(FIRST_MONTH, Math.min(...months)), addMonths(FIRST_MONTH, Math.max(...months))] as const
+      await this.#rig.plan({ symbols: [symbol], months: range, force })
+    }
+  }
+}
