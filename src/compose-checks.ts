@@ -1,5 +1,4 @@
 import { openHttp } from './adapters/binance/http.js'
-import { querySql } from './adapters/query/lake-sql.js'
 import { httpOptionsOf, type Services } from './compose-services.js'
 import type { Config } from './config.js'
 
@@ -34,6 +33,7 @@ export async function askArchive(config: Config): Promise<{ readonly date: Date 
 
 /** Loads DuckDB and lets it answer; gives its name and version. */
 export async function askEngine(lakeDir: string): Promise<string> {
+  const { querySql } = await import('./adapters/query/lake-sql.js')
   const { rows } = await querySql(lakeDir, 'select version()')
   return `DuckDB ${String(rows[0]?.[0])}`
 }

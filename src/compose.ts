@@ -2,9 +2,7 @@ import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { App, OpenApp, PlanOptions, PlanReport } from './cli/app.js'
 import { removeEmbeddedPostgres } from './adapters/embedded-postgres/embedded-postgres.js'
-import { querySql } from './adapters/query/lake-sql.js'
 import { describeCatalog, describeQueue, askArchive, askEngine } from './compose-checks.js'
-import { composeMetrics, composeMetricsServer, composeServer } from './compose-server.js'
 import { openServices, type Services } from './compose-services.js'
 import { composeWorkers } from './compose-workers.js'
 import type { Config } from './config.js'
@@ -23,10 +21,18 @@ import { wantedPartitions, type BackfillRequest } from './workers/wanted.js'
 export const openApp: OpenApp = ({ config, log, observe }) => {
   const services = openServices(config, log)
   let made: Metrics | undefined
-  const metrics = (): Metrics => (made ??= composeMetrics(config))
+  // Loaded when asked for: commands and workers start half a second of processor time earlier without server and DuckDB.
+  const serving = async () => {
+    const server = await import('./compose-server.js')
+    return { ...server, metrics: (made ??= server.composeMetrics(config)) }
+  }
   const tee: Observe = (event) => {
     observe(event)
     made?.observe(event)
+  }
+  const serveMetrics = async () => {
+    const { composeMetricsServer, metrics } = await serving()
+    return await composeMetricsServer(config, services, { log, metrics })
   }
   const app: App = {
     config,
@@ -38,7 +44,7 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
     staging: services.staging,
     plan: (request, o) => planBackfill(request, o, config, services, log),
     startWorkers: async (options) => {
-      const served = config.metricsPort === null ? null : await composeMetricsServer(config, services, { log, metrics: metrics() })
+      const served = config.metricsPort === null ? null : await serveMetrics()
       const workers = await composeWorkers(config, services, { log, observe: tee, options })
       const drain = async (graceMs?: number): Promise<void> => {
         await workers.drain(graceMs)
@@ -53,8 +59,11 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
       yield* verifyStored(filter, { keeper, lake, engine, numericType: config.numericType }, signal)
     },
     retryQuarantined: (partitions) => retryQuarantined(partitions, services),
-    serve: (o) => composeServer(config, services, { ...o, log, metrics: metrics() }),
-    sql: (select) => querySql(services.lakeDir, select),
+    serve: async (o) => {
+      const { composeServer, metrics } = await serving()
+      return await composeServer(config, services, { ...o, log, metrics })
+    },
+    sql: async (select) => await (await import('./adapters/query/lake-sql.js')).querySql(services.lakeDir, select),
     askArchive: () => askArchive(config),
     askEngine: () => askEngine(services.lakeDir),
     describeCatalog: () => describeCatalog(config, services),
