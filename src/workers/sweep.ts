@@ -24,17 +24,24 @@ export async function sweepExecution(c: Claim, ports: Ports, extent: 'all' | 'ow
 }
 
 /** What a sweep over everything removed. */
-export type Swept = { readonly folders: number; readonly objects: number; readonly bytes: number }
+export type Swept = {
+  readonly folders: number
+  readonly objects: number
+  readonly bytes: number
+  /** Writes that were never finished; their bytes are not in `bytes`. */
+  readonly unfinished: number
+}
 
 /**
- * Removes staging folders and incoming objects that no row on its way refers to: the files of workers that died. Only
- * what has not changed for `quietMs` is touched, since a claim may be newer than the answer of the catalog.
+ * Removes staging folders and incoming objects that no row on its way refers to, and unfinished writes: the files of
+ * workers that died. Only what has not changed for `quietMs` is touched, since a claim may be newer than the answer of
+ * the catalog. A writer that was only stopped finds its file gone, and does its work again.
  */
 export async function sweepOrphans(
   ports: Pick<Ports, 'staging' | 'lake' | 'now'> & { readonly keeper: KeeperCatalog }, quietMs: number,
 ): Promise<Swept> {
   const before = ports.now().getTime() - quietMs
-  const swept = { folders: 0, objects: 0, bytes: 0 }
+  const swept = { folders: 0, objects: 0, bytes: 0, unfinished: 0 }
   for await (const { folder, bytes, changed } of ports.staging.folders()) {
     const name = parseStagingKey(folder)
     if (!name || changed.getTime() > before || (await ports.keeper.isReferenced(name))) continue
@@ -50,5 +57,6 @@ export async function sweepOrphans(
     swept.objects++
     swept.bytes += object.bytes
   }
+  swept.unfinished = (await ports.lake.sweep(quietMs)) + (await ports.staging.sweep(quietMs))
   return swept
 }

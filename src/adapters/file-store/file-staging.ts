@@ -87,6 +87,10 @@ class FolderStaging implements Staging {
     return bavail * bsize
   }
 
+  sweep(olderThanMs: number): Promise<number> {
+    return orFileFailure(this.#root, () => sweepTemp(this.#root, olderThanMs))
+  }
+
   /** A rename; only where scratch lies on another disk, a copy. */
   async #place(from: string, to: string): Promise<void> {
     try {

@@ -25,7 +25,7 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
   if (out.json) out.resultJson({ v: 1, type: 'reconcile', requeued, finishedRuns, swept, repaired })
   else {
     out.result(`Put back ${plural(requeued, 'lost job')}, closed ${plural(finishedRuns.length, 'run')}, ` +
-      `swept ${plural(swept.folders, 'folder')} and ${plural(swept.objects, 'object')}.`)
+      `swept ${plural(swept.folders + swept.unfinished, 'leftover')} and ${plural(swept.objects, 'object')}.`)
     const { noted, restarted } = repaired
     if (noted + restarted > 0) out.result(`Published objects that differed: ${noted} noted, ${restarted} done again.`)
   }

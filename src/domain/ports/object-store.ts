@@ -34,4 +34,6 @@ export interface ObjectStore {
   list(prefix: string): AsyncIterable<ObjectInfo>
   /** A local file that holds the object: itself on a file system, else a copy in `scratch`. @throws {OBJECT_ABSENT} */
   materialise(o: { key: ObjectKey; scratch: string }): Promise<string>
+  /** Removes unfinished writes that nothing has changed for so many milliseconds: their writers died. Gives how many. */
+  sweep(olderThanMs: number): Promise<number>
 }

@@ -15,4 +15,6 @@ export interface Staging {
   folders(): AsyncIterable<{ readonly folder: string; readonly bytes: number; readonly changed: Date }>
   /** Bytes free where staging lies; null where the store does not say. */
   freeBytes(): Promise<number | null>
+  /** Removes unfinished copies outside of the folders that nothing has changed for so many milliseconds. Gives how many. */
+  sweep(olderThanMs: number): Promise<number>
 }
