@@ -21,7 +21,7 @@ export class WorkerChild {
   #alive = true
 
   constructor(env: Readonly<Record<string, string>>, cwd: string) {
-    this.#child = spawn(process.execPath, ['--enable-source-maps', ENTRY], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#child = spawn(process.execPath, [ENTRY], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#read(this.#child.stdout)
     this.#read(this.#child.stderr)
     this.ended = new Promise((resolve) => {
