@@ -148,8 +148,8 @@ async function recordFailure(
   if (directive.kind !== 'fail') {
     ports.log.warn('stage.waits', { stage: c.stage, partition: partitionKeyOf(c.partition), code: error.code, why: error.message })
     await sweepExecution(c, ports, 'own files only')
-    await ports.catalog.release(c, { code: error.code, message: error.message })
-    return directive
+    const held = await ports.catalog.release(c, { code: error.code, message: error.message })
+    return held ? directive : await fenced(c, ports)
   }
   const { end: state } = policyOf(error.code)
   const kept = state === 'quarantined' ? await quarantineSources(c, ports) : null

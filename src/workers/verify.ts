@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { CANDLE_COLUMNS } from '../domain/candle.js'
 import type { Certificate } from '../domain/certificate.js'
 import { certify } from '../domain/certify.js'
+import { diskFull } from '../domain/disk-full.js'
 import { PipelineError } from '../domain/errors.js'
 import type { ConvertFigures, InspectFigures } from '../domain/figures.js'
 import { verdictOf } from '../domain/findings.js'
@@ -15,16 +16,34 @@ import type { Converted, Published, Uploaded } from '../domain/work.js'
 import { quarantineSources } from './quarantine-sources.js'
 import type { Ports, StageResult } from './stage.js'
 
-type Material = { readonly converted: Converted; readonly uploaded: Uploaded; readonly scratch: string }
+/** What the lake shows for a partition; null where there is nothing. */
+type Shown = { readonly data: ObjectInfo | null; readonly certificate: ObjectInfo | null }
+
+type Material = {
+  readonly converted: Converted
+  readonly uploaded: Uploaded
+  readonly scratch: string
+  /** Seen before the row is locked, and all that publication may replace. */
+  readonly shown: Shown
+  /** The bytes were moved in by an execution that died before its commit. */
+  readonly isIn: boolean
+}
 
 /**
  * Reads the incoming object back with two readers, compares it with what convert measured, issues the certificate, and
  * publishes while the runner holds the row's lock. Found again after a crash, a published object is recognised by its
  * hash: the incoming one is gone then, and there is nothing left to move.
+ *
+ * A process that is stopped while it publishes loses the row's lock when the database ends its session, and goes on
+ * later. So nothing is replaced but what was seen before the row was locked: whatever a newer execution put there since
+ * has another ETag.
  */
 export async function verify(c: Claim, ports: Ports, signal: AbortSignal): Promise<StageResult> {
   const scratch = await ports.staging.scratch(stagingFolderOf(c.partition, c.generation, c.token))
-  const material = { ...materialOf(c), scratch }
+  const work = materialOf(c)
+  const [data, beside] = [await ports.lake.head(objectKeyOf(c.partition)), await ports.lake.head(certificateKeyOf(c.partition))]
+  const isIn = (await ports.lake.head(work.uploaded.key)) === null
+  const material = { ...work, scratch, isIn, shown: { data, certificate: beside } }
   const path = await materialise(c, material, ports)
   const { numericType } = ports.settings.parquet
   const inspected = await ports.engine.inspect({ partition: c.partition, path, numericType }, signal)
@@ -33,22 +52,22 @@ export async function verify(c: Claim, ports: Ports, signal: AbortSignal): Promi
   const certificate = certificateOf(c, material, inspected, ports)
   const figures = { bytesIn: inspected.bytes, bytesOut: inspected.bytes, rows: inspected.rows }
   if (verdictOf(certificate.findings) === 'quarantine') return { ...(await quarantined(c, certificate, ports)), ...figures }
-  const effect = (before: Published | null): Promise<Verified> => publish(c, material, certificate, before, ports)
+  const written = await writeCertificate(c, certificate, scratch)
+  const effect = (before: Published | null): Promise<Verified> => publish(c, material, written, before, ports)
   return { kind: 'publish', effect, ...figures }
 }
 
-function materialOf(c: Claim): Omit<Material, 'scratch'> {
+function materialOf(c: Claim): Pick<Material, 'converted' | 'uploaded'> {
   const { converted, uploaded } = c.work
   if (converted && uploaded) return { converted, uploaded }
   throw new PipelineError('STAGING_LOST', 'the catalog names no uploaded object', { at: partitionKeyOf(c.partition) })
 }
 
 /** A local file with the bytes to verify: the incoming object, or the published one when an execution died after moving it. */
-async function materialise(c: Claim, { uploaded, scratch }: Material, ports: Ports): Promise<string> {
-  if (await ports.lake.head(uploaded.key)) return await ports.lake.materialise({ key: uploaded.key, scratch })
-  const key = objectKeyOf(c.partition)
-  if (!(await ports.lake.head(key))) throw lost(c)
-  return await ports.lake.materialise({ key, scratch })
+async function materialise(c: Claim, { uploaded, scratch, shown, isIn }: Material, ports: Ports): Promise<string> {
+  if (!isIn) return await ports.lake.materialise({ key: uploaded.key, scratch })
+  if (!shown.data) throw lost(c)
+  return await ports.lake.materialise({ key: shown.data.key, scratch })
 }
 
 const lost = (c: Claim): PipelineError =>
@@ -98,18 +117,34 @@ async function quarantined(c: Claim, certificate: Certificate, ports: Ports): Pr
   return { kind: 'end', ended: { state: 'quarantined', code: 'CORRUPT', message, facts: {}, findings, kept } }
 }
 
+type WrittenCertificate = { readonly certificate: Certificate; readonly path: string; readonly sha256Hex: string }
+
+/** Before the row is locked: a full disk is found out while nothing is published. */
+async function writeCertificate(c: Claim, certificate: Certificate, scratch: string): Promise<WrittenCertificate> {
+  const text = `${toJson(certificate, 2)}\n`
+  const path = `${scratch}/certificate.json`
+  try {
+    await writeFile(path, text)
+  } catch (thrown) {
+    const isSwept = thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT'
+    throw isSwept ? lost(c) : (diskFull(thrown, path) ?? thrown)
+  }
+  return { certificate, path, sha256Hex: createHash('sha256').update(text).digest('hex') }
+}
+
 /** Runs under the row's lock: keep the replaced revision, move the object in, write the certificate beside it. */
 async function publish(
-  c: Claim, material: Material, certificate: Certificate, before: Published | null, ports: Ports,
+  c: Claim, material: Material, written: WrittenCertificate, before: Published | null, ports: Ports,
 ): Promise<Verified> {
   const partition = partitionKeyOf(c.partition)
   ports.pass('verify.locked', partition)
-  const current = await ports.lake.head(objectKeyOf(c.partition))
-  await keepReplaced(c, material, before, current, ports)
+  await keepReplaced(c, material, before, ports)
   ports.pass('verify.kept', partition)
-  const info = await moveIn(c, material, current, ports)
+  const info = await moveIn(c, material, ports)
   ports.pass('verify.published', partition)
-  await putCertificate(c, certificate, material.scratch, ports)
+  const { certificate, path, sha256Hex } = written
+  const condition = replacing(material.shown.certificate)
+  await ports.lake.put({ key: certificateKeyOf(c.partition), path, sha256Hex, condition })
   ports.pass('verify.certified', partition)
   const { revision, figures } = material.converted
   const { bytes, etag, key } = info
@@ -117,12 +152,15 @@ async function publish(
   return { state: certificate.verdict, published, certificate }
 }
 
+const replacing = (shown: ObjectInfo | null): Condition => (shown ? { ifMatch: shown.etag } : { ifNoneMatch: '*' })
+
 async function keepReplaced(
-  c: Claim, { converted }: Material, before: Published | null, current: ObjectInfo | null, ports: Ports,
+  c: Claim, { converted, shown: { data } }: Material, before: Published | null, ports: Ports,
 ): Promise<void> {
-  if (ports.settings.keepRevisions === 0 || !before || !current || before.revision === converted.revision) return
-  if (current.etag !== before.etag) return // not what the catalog knows as that revision: nothing to keep under its name
-  await ports.lake.copy({ from: current.key, to: revisionKeyOf(c.partition, before.revision) })
+  if (ports.settings.keepRevisions === 0 || !before || !data || before.revision === converted.revision) return
+  if (data.etag !== before.etag) return // not what the catalog knows as that revision: nothing to keep under its name
+  await stillShown(c, data, ports)
+  await ports.lake.copy({ from: data.key, to: revisionKeyOf(c.partition, before.revision) })
   await dropOldRevisions(c, ports)
 }
 
@@ -134,23 +172,16 @@ async function dropOldRevisions(c: Claim, ports: Ports): Promise<void> {
   for (const { key } of kept.slice(ports.settings.keepRevisions)) await ports.lake.delete(key)
 }
 
-/** Moves the incoming object over exactly the object that was seen under the lock. */
-async function moveIn(c: Claim, { uploaded }: Material, current: ObjectInfo | null, ports: Ports): Promise<ObjectInfo> {
-  const to = objectKeyOf(c.partition)
-  const incoming = await ports.lake.head(uploaded.key)
-  if (!incoming) {
-    // Moved by an execution that died before its commit: `compare` has seen that the published bytes are the wanted ones.
-    if (current) return current
-    throw lost(c)
-  }
-  const condition: Condition = current ? { ifMatch: current.etag } : { ifNoneMatch: '*' }
-  return await ports.lake.move({ from: uploaded.key, to, condition })
+/** Moves the incoming object over exactly the object that was seen before the lock. */
+async function moveIn(c: Claim, { uploaded, shown, isIn }: Material, ports: Ports): Promise<ObjectInfo> {
+  if (isIn) return await stillShown(c, shown.data, ports)
+  if (!(await ports.lake.head(uploaded.key))) throw lost(c)
+  return await ports.lake.move({ from: uploaded.key, to: objectKeyOf(c.partition), condition: replacing(shown.data) })
 }
 
-async function putCertificate(c: Claim, certificate: Certificate, scratch: string, ports: Ports): Promise<void> {
-  const text = `${toJson(certificate, 2)}\n`
-  const path = `${scratch}/certificate.json`
-  await writeFile(path, text)
-  const sha256Hex = createHash('sha256').update(text).digest('hex')
-  await ports.lake.put({ key: certificateKeyOf(c.partition), path, sha256Hex })
+async function stillShown(c: Claim, seen: ObjectInfo | null, ports: Ports): Promise<ObjectInfo> {
+  const now = await ports.lake.head(objectKeyOf(c.partition))
+  if (now && now.etag === seen?.etag) return now
+  const at = partitionKeyOf(c.partition)
+  throw new PipelineError('PRECONDITION_FAILED', 'another object has been published meanwhile', { at })
 }
