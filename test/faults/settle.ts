@@ -13,7 +13,11 @@ export async function settle(rig: Rig, ms = WORK_MS): Promise<string[]> {
   const isDone = await until(async () => (left = await unfinished(rig)) === '', ms, 100)
   if (!isDone) return [`not finished after ${ms / 1_000} s: ${left}`]
   let found: readonly string[] = []
-  const isSwept = await until(async () => (found = await leftovers(rig)).length === 0, SWEEP_MS, 200)
+  const isSwept = await until(async () => {
+    found = await leftovers(rig)
+    if (found.length > 0) await rig.app.reconcile()
+    return found.length === 0
+  }, SWEEP_MS, 500)
   return isSwept ? [] : [`left behind: ${found.join(', ')}`]
 }
 
