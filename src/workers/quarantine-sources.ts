@@ -28,3 +28,13 @@ export async function quarantineSources(c: Claim, ports: Ports): Promise<string 
     return null
   }
 }
+
+/** Removes what was kept of a partition that is in the lake now: no list names it any more. Call it after the commit. */
+export async function forgetQuarantined(c: Claim, ports: Ports): Promise<void> {
+  try {
+    await ports.quarantine.remove(folderOf(c.partition))
+  } catch (thrown) {
+    const { code, message } = asPipelineError(thrown)
+    ports.log.warn('quarantine.not_removed', { partition: partitionKeyOf(c.partition), code, message })
+  }
+}

@@ -9,7 +9,7 @@ import type { State } from '../domain/states.js'
 import { convert } from './convert.js'
 import { download } from './download.js'
 import { keepLease } from './lease.js'
-import { quarantineSources } from './quarantine-sources.js'
+import { forgetQuarantined, quarantineSources } from './quarantine-sources.js'
 import type { Directive, Handlers, Ports, StageResult, StartedJob } from './stage.js'
 import { sweepExecution } from './sweep.js'
 import { upload } from './upload.js'
@@ -124,6 +124,7 @@ async function record(c: Claim, job: StartedJob, result: StageResult, ports: Por
       ports.pass('verify.committed', key)
       await sweepExecution(c, ports)
       ports.pass('verify.swept', key)
+      await forgetQuarantined(c, ports)
       finished(job, certificate.verdict, ports, certificate.findings, null)
       return { kind: 'done', outcome: 'ok' }
     }

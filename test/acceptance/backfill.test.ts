@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { join } from 'node:path'
 import { archive, keyOf, lastMonth, monthAfter, type Archive } from '../support/archive.js'
-import { filesBelow, jsonLines, lastJson, printed, runCli, startCli, summaryOf, temporaryHome, type Ended, type Home, type Running } from '../support/cli.js'
+import { filesBelow, jsonLines, lastJson, runCli, summaryOf, temporaryHome, type Ended, type Home } from '../support/cli.js'
 
 const MONTHS = ['2024-01', '2024-02', '2024-03']
 const UNICODE = '币安人生USDT'
@@ -11,7 +11,6 @@ describe('acceptance: backfill', function () {
   this.timeout(240_000)
   let served: Archive
   let home: Home
-  let server: Running | null = null
   let zipBytes = 0
 
   before(async () => {
@@ -20,15 +19,10 @@ describe('acceptance: backfill', function () {
     for (const file of await served.months({ symbol: 'BTCUSDT', interval: '1h' }, MONTHS)) zipBytes += file.zipBytes
     // A name that no symbol can have: it is in the listing, and must not disturb.
     await served.place({ symbol: 'BTCUSDT_240329', interval: '1d', month: '2024-01' }, Buffer.from('not asked for'))
-    home = await temporaryHome({ ARCHIVE_URL: served.url })
-    // It holds the database, which every command would else start and stop.
-    server = startCli(['server', '--port', '0'], home.env)
-    await printed(server, /candlelake serves (\S+)/)
+    home = await temporaryHome({ ARCHIVE_URL: served.url }, { up: true })
   })
 
   after(async () => {
-    server?.child.kill('SIGTERM')
-    await server?.ended
     await home.remove()
     await served.close()
   })

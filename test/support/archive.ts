@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rename, rm, utimes, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Faults } from '../../src/archive-server/faults.js'
@@ -14,7 +14,8 @@ export type Generated = MonthFile & Pick<KlineFileOptions, 'header' | 'checksum'
   /** Milliseconds since 1970, `[fromMs, toMs)`; the whole month, from its first bar on the grid, when left out. */
   readonly fromMs?: number
   readonly toMs?: number
-  readonly seed?: number
+  /** When the archive wrote the file, ms since 1970; three hours after the month's end when left out. */
+  readonly writtenMs?: number
 }
 
 /** A generated archive that is being served. */
@@ -49,10 +50,14 @@ export async function archive(): Promise<Archive> {
   const root = await mkdtemp(join(tmpdir(), 'candlelake-archive-'))
   await mkdir(join(root, 'data'))
   const server = await startArchiveServer({ root })
-  const month = (o: Generated): Promise<KlineFile> => writeKlineFile({
-    root, market: o.market ?? 'spot', period: 'monthly', symbol: o.symbol, interval: o.interval, label: o.month,
-    rows: candles(o), ...(o.header === undefined ? {} : { header: o.header }), ...(o.checksum === undefined ? {} : { checksum: o.checksum }),
-  })
+  const month = async (o: Generated): Promise<KlineFile> => {
+    const file = await writeKlineFile({
+      root, market: o.market ?? 'spot', period: 'monthly', symbol: o.symbol, interval: o.interval, label: o.month,
+      rows: candles(o), ...(o.header === undefined ? {} : { header: o.header }), ...(o.checksum === undefined ? {} : { checksum: o.checksum }),
+    })
+    if (o.writtenMs !== undefined) await utimes(file.path, o.writtenMs / 1_000, o.writtenMs / 1_000)
+    return file
+  }
   const place = async (o: MonthFile, zip: Buffer): Promise<string> => {
     const key = keyOf(o)
     await mkdir(dirname(join(root, key)), { recursive: true })
@@ -81,9 +86,6 @@ export async function archive(): Promise<Archive> {
 export const keyOf = (o: MonthFile): string =>
   klineKeyOf({ market: o.market ?? 'spot', period: 'monthly', symbol: o.symbol, interval: o.interval, label: o.month })
 
-/** The bytes of a file of a real archive. */
-export const realFile = (path: string): Promise<Buffer> => readFile(path)
-
 /** By rename: a server that reads the file meanwhile sees all of one or the other. */
 async function put(path: string, content: string | Buffer): Promise<void> {
   await writeFile(`${path}.new`, content)
@@ -96,7 +98,7 @@ function candles(o: Generated): Iterable<string> {
   const anchorMs = STEPS_MS[o.interval] === undefined ? startMs : (ANCHORS_MS[o.interval] ?? 0)
   const firstMs = startMs + ((((anchorMs - startMs) % stepMs) + stepMs) % stepMs)
   const unit = (o.market ?? 'spot') === 'spot' && o.month >= '2025-01' ? 'us' : 'ms'
-  const seed = o.seed ?? [...`${o.symbol}${o.interval}${o.month}`].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 7) % 1e9
+  const seed = [...`${o.symbol}${o.interval}${o.month}`].reduce((sum, letter) => sum * 31 + letter.charCodeAt(0), 7) % 1e9
   return syntheticCandles({ seed, fromMs: o.fromMs ?? firstMs, toMs: o.toMs ?? endMs, stepMs, unit })
 }
 

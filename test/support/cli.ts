@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { removeEmbeddedPostgres } from '../../src/adapters/embedded-postgres/embedded-postgres.js'
+import { acquireEmbeddedPostgres, removeEmbeddedPostgres } from '../../src/adapters/embedded-postgres/embedded-postgres.js'
 
 const ROOT = resolve(import.meta.dirname, '../../..')
 const BIN = join(ROOT, 'bin/candlelake.js')
@@ -28,13 +28,18 @@ export type CliOptions = {
   readonly detached?: boolean
 }
 
-/** A temporary CANDLELAKE_HOME; removes what the program left, the embedded database too. */
-export async function temporaryHome(env: Readonly<Record<string, string>> = {}): Promise<Home> {
+/**
+ * A temporary CANDLELAKE_HOME; removes what the program left, the embedded database too. With `up` the database runs all
+ * the while, for tests of what every command would else start and stop it for.
+ */
+export async function temporaryHome(env: Readonly<Record<string, string>> = {}, o: { up?: boolean } = {}): Promise<Home> {
   const dir = await mkdtemp(join(tmpdir(), 'candlelake-home-'))
+  const share = o.up === true ? await acquireEmbeddedPostgres({ home: dir }) : null
   return {
     dir,
     env: { CANDLELAKE_HOME: dir, ...env },
     remove: async () => {
+      await share?.release()
       await removeEmbeddedPostgres({ home: dir })
       await rm(dir, { recursive: true, force: true })
     },
