@@ -24,8 +24,13 @@ describe('acceptance: interrupted backfills', function () {
 
   afterEach(() => {
     served.faults.clear()
-    const left = ['staging', 'lake/_incoming'].flatMap((folder) => filesBelow(join(home.dir, folder)))
-    expect(left, 'left by this test').to.deep.equal([])
+  })
+
+  const left = (): string[] => ['staging', 'lake/_incoming'].flatMap((folder) => filesBelow(join(home.dir, folder)))
+  /** What a killed process left is swept by reconcile. */
+  const nothingIsLeft = (): Promise<unknown> => until('nothing in staging and _incoming', async () => {
+    expect((await runCli(['reconcile'], home.env)).code).to.equal(0)
+    return left().length === 0
   })
 
   async function series(symbol: string): Promise<{ args: string[]; keys: string[] }> {
@@ -58,6 +63,7 @@ describe('acceptance: interrupted backfills', function () {
     expect(resumed.code, resumed.stderr).to.equal(0)
     expect(summaryOf(resumed).partitions).to.include({ verified: 8 }).and.not.have.property('pending')
     expect(served.sent().sort(), 'each file once').to.deep.equal(keys)
+    expect(left()).to.deep.equal([])
   })
 
   it('SIGTERM drains the same way and ends with 143; plain lines show the progress until then', async () => {
@@ -74,6 +80,7 @@ describe('acceptance: interrupted backfills', function () {
     const resumed = await runCli([...args, '--json', '-q'], home.env)
     expect(resumed.code, resumed.stderr).to.equal(0)
     expect(served.sent().sort()).to.deep.equal(keys)
+    expect(left()).to.deep.equal([])
   })
 
   it('the second Ctrl-C ends at once, and the next run takes over what the dead one held', async () => {
@@ -94,6 +101,7 @@ describe('acceptance: interrupted backfills', function () {
     expect(resumed.code, resumed.stderr).to.equal(0)
     expect(summaryOf(resumed).partitions).to.include({ verified: 8 })
     expect([...new Set(served.sent())].sort()).to.deep.equal(keys)
+    await nothingIsLeft()
   })
 
   it('kill -9 in the middle loses nothing and doubles nothing', async () => {
@@ -111,11 +119,7 @@ describe('acceptance: interrupted backfills', function () {
     expect(lastJson(verify)).to.include({ partitions: 8, drifted: 0 })
     const parquet = filesBelow(join(home.dir, 'lake/spot-klines/killusdt')).filter((name) => name.endsWith('.parquet'))
     expect(parquet).to.have.length(8)
-    // Staging of a killed worker is swept by reconcile, when it is old enough or nothing refers to it.
-    await until('nothing in staging', async () => {
-      await runCli(['reconcile'], home.env)
-      return filesBelow(join(home.dir, 'staging')).length === 0
-    })
+    await nothingIsLeft()
   })
 
   it('a reader who has enough ends a reading command and not a working one', async () => {
