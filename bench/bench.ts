@@ -1,4 +1,4 @@
-import type { Figure, Target } from './figures.js'
+import type { Target } from './figures.js'
 
 /** What a benchmark is given. */
 export type BenchContext = {
@@ -12,12 +12,10 @@ export type BenchContext = {
   readonly parts: readonly string[]
   /** Where nodejs-polars is loaded from: a folder with `node_modules`; null is this project. */
   readonly polars: string | null
-  say(line: string): void
-  figure(name: string, value: number, unit: string, target?: Target): void
+  readonly say: (line: string) => void
+  readonly figure: (name: string, value: number, unit: string, target?: Target) => void
   /** Runs at the end, also after a failure or Ctrl-C; the latest comes first. */
-  atEnd(work: () => Promise<unknown>): void
+  readonly atEnd: (work: () => Promise<unknown>) => void
 }
 
 export type Bench = (b: BenchContext) => Promise<void>
-
-export type { Figure }

@@ -48,10 +48,9 @@ function bySeries(files: readonly RealFile[]): ReadonlyMap<string, readonly Real
 }
 
 async function convertedBytes(engine: EnginePool, files: readonly RealFile[], parquet: ParquetOptions): Promise<number> {
-  const signal = new AbortController().signal
   const sizes = await Promise.all(files.map(async ({ request }) => {
     const revision = revisionOf(request.sources.map(({ source }) => source), parquet.numericType)
-    return (await engine.convert({ ...request, revision, parquet }, signal)).bytes
+    return (await engine.convert({ ...request, revision, parquet }, new AbortController().signal)).bytes
   }))
   return sizes.reduce((sum, bytes) => sum + bytes, 0)
 }

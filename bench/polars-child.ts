@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { inflateRawSync } from 'node:zlib'
-import type { default as Polars, DataFrame, Series } from 'nodejs-polars'
+import type { default as Polars, DataFrame } from 'nodejs-polars'
 
 /*
  * One slot of the peer: a process that converts one ZIP at a time by nodejs-polars, as plainly as it can be done.
@@ -55,7 +55,7 @@ function check(frame: DataFrame): void {
   const nulls = numbersOf(frame.nullCount())
   const sums = numbersOf(frame.sum())
   const minima = numbersOf(frame.min())
-  const columns = frame.getColumns() as Series[]
+  const columns = frame.getColumns()
   const problems = [
     nulls.some((count) => count !== 0) && 'missing values',
     [...PRICES, ...AMOUNTS].some((at) => !Number.isFinite(sums[at])) && 'values that are not finite',
