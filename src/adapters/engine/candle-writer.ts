@@ -63,7 +63,8 @@ export class CandleWriter {
     // Bloom filters help a search for one price; nobody makes one, and they are 2 % of a month of 1m.
     const options = [
       'FORMAT parquet', `PARQUET_VERSION ${o.parquet.dataPages === 'v2' ? 'V2' : 'V1'}`, ...codecOptions(o.parquet),
-      ...dictionaryOptions(o.rows), 'WRITE_BLOOM_FILTER false', 'USE_TMP_FILE false', `KV_METADATA {${metadata.join(', ')}}`,
+      ...dictionaryOptions(o.rows), 'WRITE_BLOOM_FILTER false', 'USE_TMP_FILE false',
+      `KV_METADATA {${metadata.join(', ')}}`,
     ]
     const select = `SELECT ${projection(o.partition)} FROM candle_rows()`
     this.#rows = o.rows
