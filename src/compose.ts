@@ -52,7 +52,8 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
       }
       return { ...workers, drain }
     },
-    reconcile: async () => await reconcile(await reconcilePorts(services, log), config.reconcileSeconds * 1_000),
+    // Asked for by a person, it compares every published object, however long ago its row changed.
+    reconcile: async () => await reconcile(await reconcilePorts(services, log), config.reconcileSeconds * 1_000, 'all'),
     verifyStored: async function* ({ filter, signal }) {
       const { keeper } = await services.catalog()
       const [lake, engine] = [await services.lake(), await services.engine()]

@@ -40,8 +40,9 @@ export const ERRORS = {
   NUMERIC_TYPE_MISMATCH: { retry: 'never', end: 'failed' },
   // the source
   ARCHIVE_ABSENT: { retry: 'never', end: 'failed' },
-  ARCHIVE_REFUSED: { retry: 'never', end: 'failed' },
-  ARCHIVE_REDIRECT: { retry: 'never', end: 'failed' },
+  // a proxy's or a portal's doing as often as the file's: it gets every attempt
+  ARCHIVE_REFUSED: { retry: 'backoff', end: 'failed' },
+  ARCHIVE_REDIRECT: { retry: 'backoff', end: 'failed' },
   SOURCE_TRUNCATED: { retry: 'backoff', end: 'failed' },
   SOURCE_CHANGED: { retry: 'backoff', end: 'failed' },
   SOURCE_NOT_ZIP: { retry: 'once', end: 'quarantined' },
@@ -50,12 +51,12 @@ export const ERRORS = {
   ZIP_REFUSED: { retry: 'never', end: 'quarantined' },
   CHECKSUM_FOREIGN: { retry: 'never', end: 'quarantined' },
   CORRUPT: { retry: 'never', end: 'quarantined' },
-  NUMERIC_OVERFLOW: { retry: 'never', end: 'quarantined' },
   // our own work
   ENGINE_CRASHED: { retry: 'once', end: 'quarantined' },
   ENGINE_MEMORY: { retry: 'once', end: 'quarantined' },
   ENGINE_FAILED: { retry: 'backoff', end: 'failed' },
-  STAGING_LOST: { retry: 'backoff', end: 'failed' },
+  // not retried as a job: the partition starts over, a few times, and then this is its end
+  STAGING_LOST: { retry: 'never', end: 'failed' },
   OBJECT_ABSENT: { retry: 'backoff', end: 'failed' },
   OBJECT_CORRUPT: { retry: 'backoff', end: 'failed' },
   PRECONDITION_FAILED: { retry: 'backoff', end: 'failed' },

@@ -38,8 +38,8 @@ export const VERDICTS = {
   // what the bars say together
   OHLC_VIOLATION: 'flag',
   CLOSE_BEFORE_OPEN: 'flag',
-  CLOSE_OFF_GRID: 'accept',
   OFF_GRID_ROWS: 'flag',
+  CROWDED_ROWS: 'quarantine',
   OVERLAPPING_ROWS: 'flag',
   GAP_OUTAGE: 'accept',
   GAP_BEFORE_LISTING: 'accept',

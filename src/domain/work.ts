@@ -28,6 +28,8 @@ export type Uploaded = { readonly key: string; readonly etag: string; readonly b
 export type Work = {
   readonly wanted: readonly WantedSource[]
   readonly bounds: SeriesBounds
+  /** How often it was started over because staged files were gone. */
+  readonly restarts?: number
   readonly downloaded?: Downloaded
   readonly converted?: Converted
   readonly uploaded?: Uploaded

@@ -35,6 +35,19 @@ export type PlanOptions = {
 export async function plan(
   wanted: AsyncIterable<WantedPartition> | Iterable<WantedPartition>, ports: PlanPorts, o: PlanOptions,
 ): Promise<PlanFigures> {
+  const figures = await planBatches(wanted, ports, o).catch(async (thrown: unknown) => {
+    // What was planned is work all the same, and a run that plans for ever is never done. The first error says more than
+    // a second one here.
+    if (o.run) await ports.plan.planned(o.run.id).catch(() => undefined)
+    throw thrown
+  })
+  if (o.run) await ports.plan.planned(o.run.id)
+  return figures
+}
+
+async function planBatches(
+  wanted: AsyncIterable<WantedPartition> | Iterable<WantedPartition>, ports: PlanPorts, o: PlanOptions,
+): Promise<PlanFigures> {
   let figures: PlanFigures = { partitions: 0, todo: 0, joined: 0, done: 0, downloadBytes: 0, unlisted: 0 }
   for await (const batch of batches(wanted, BATCH)) {
     o.signal?.throwIfAborted()
@@ -45,7 +58,6 @@ export async function plan(
     o.onPlanned?.(decided)
     o.onProgress?.(figures)
   }
-  if (o.run) await ports.plan.planned(o.run.id)
   return figures
 }
 

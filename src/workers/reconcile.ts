@@ -21,35 +21,41 @@ export type Reconciled = {
   readonly repaired: Repaired
 }
 
-/** Rows looked at in one pass of one stage: bounds the time of a pass over a million lost jobs. */
+/** Rows of one stage looked at together, and how many such pages one pass takes: bounds its time over a million lost jobs. */
 const LIMIT = 5_000
+const PASSES = 40
 
 /**
  * Makes the queue agree with the catalog again, and removes what dead workers left. A row is put back when its lease is
  * free or expired, nothing changed it for two periods, and the queue has no living job for it.
  */
-export async function reconcile(ports: ReconcilePorts, periodMs: number): Promise<Reconciled> {
+export async function reconcile(ports: ReconcilePorts, periodMs: number, compare: 'recent' | 'all' = 'recent'): Promise<Reconciled> {
   let requeued = 0
   const unfinished = await ports.keeper.unfinished()
   for (const stage of STAGES) {
     if (unfinished[stage] > 0) requeued += await requeueLost(stage, ports, 2 * periodMs)
   }
-  const swept = await sweepOrphans(ports, 2 * periodMs)
-  const repaired = await repairPublished(ports, 2 * periodMs)
   const finishedRuns = await ports.plan.finishRuns()
+  const swept = await sweepOrphans(ports, 2 * periodMs)
+  const repaired = await repairPublished(ports, compare === 'all' ? null : 2 * periodMs)
   const work = { requeued, ...swept, ...repaired }
   if (Object.values(work).some((count) => count > 0)) ports.log.info('reconciled', work)
   return { requeued, finishedRuns, swept, repaired }
 }
 
+/** Page after page, as long as pages are full; rows that live are touched and do not come again. */
 async function requeueLost(stage: Stage, ports: ReconcilePorts, unchangedMs: number): Promise<number> {
-  const rows = await ports.keeper.stale({ stage, unchangedMs, limit: LIMIT })
-  if (rows.length === 0) return 0
-  const alive = new Set((await ports.queue.alive(rows)).map(identity))
-  await ports.keeper.touch(rows.filter((row) => alive.has(identity(row))))
-  const jobs = await ports.keeper.requeue(rows.filter((row) => !alive.has(identity(row))))
-  await ports.queue.enqueue(jobs)
-  return jobs.length
+  let requeued = 0
+  for (let pass = 0; pass < PASSES; pass++) {
+    const rows = await ports.keeper.stale({ stage, unchangedMs, limit: LIMIT })
+    const alive = new Set((await ports.queue.alive(rows)).map(identity))
+    await ports.keeper.touch(rows.filter((row) => alive.has(identity(row))))
+    const jobs = await ports.keeper.requeue(rows.filter((row) => !alive.has(identity(row))))
+    await ports.queue.enqueue(jobs)
+    requeued += jobs.length
+    if (rows.length < LIMIT) break
+  }
+  return requeued
 }
 
 const identity = (row: Pick<StaleRow, 'partition' | 'generation' | 'stage'>): string =>

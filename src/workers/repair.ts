@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { asPipelineError } from '../domain/errors.js'
 import { objectKeyOf } from '../domain/names.js'
 import { partitionKeyOf } from '../domain/partition.js'
 import { wantedAgain } from '../domain/plan.js'
@@ -19,14 +20,19 @@ export type Repaired = { readonly noted: number; readonly restarted: number }
 
 /**
  * Compares published objects with what the catalog says of them, by ETag and where that differs by hash. A worker that lost
- * its database in mid-publication can leave such a difference; so can a hand in the bucket. Only rows that changed lately
- * are looked at here: `candlelake verify` reads them all.
+ * its database in mid-publication can leave such a difference; so can a hand in the bucket. `changedWithinMs` narrows
+ * it to rows that changed lately; null compares them all. An object that cannot be compared now is logged, and is for the
+ * next pass.
  */
-export async function repairPublished(ports: RepairPorts, changedWithinMs: number): Promise<Repaired> {
+export async function repairPublished(ports: RepairPorts, changedWithinMs: number | null): Promise<Repaired> {
   const drifted: PartitionSummary[] = []
   let noted = 0
-  for await (const row of ports.keeper.partitions({ states: ['verified', 'provisional'], changedWithinMs })) {
-    const verdict = await compare(row, ports)
+  const recent = changedWithinMs === null ? {} : { changedWithinMs }
+  for await (const row of ports.keeper.partitions({ states: ['verified', 'provisional'], ...recent })) {
+    const verdict = await compare(row, ports).catch((thrown: unknown) => {
+      const { code, message } = asPipelineError(thrown)
+      ports.log.warn('published.not_compared', { partition: partitionKeyOf(row.partition), code, message })
+    })
     if (verdict === 'noted') noted++
     if (verdict === 'drifted') drifted.push(row)
   }

@@ -1,11 +1,12 @@
 import { NEXT } from '../jobs/stages.js'
-import { asPipelineError, policyOf, type PipelineError } from '../domain/errors.js'
+import { asPipelineError, policyOf, type ErrorCode, type PipelineError } from '../domain/errors.js'
 import { decisionOf, type Finding } from '../domain/findings.js'
 import { partitionKeyOf } from '../domain/partition.js'
 import type { Certificate } from '../domain/certificate.js'
 import type { JobOutcome } from '../domain/ports/observe.js'
-import type { Claim, Ended } from '../domain/ports/stage-catalog.js'
+import type { Claim, Ended, Verified } from '../domain/ports/stage-catalog.js'
 import type { State } from '../domain/states.js'
+import type { Published } from '../domain/work.js'
 import { convert } from './convert.js'
 import { download } from './download.js'
 import { keepLease } from './lease.js'
@@ -18,8 +19,10 @@ import { verify } from './verify.js'
 /** The compiler completes this table: a stage without a handler does not build. */
 export const HANDLERS: Handlers = { download, convert, upload, verify }
 
-const DELAY_FIRST_MS = 1_000
-const DELAY_MAX_MS = 60_000
+const DELAY_MIN_MS = 2_000
+const DELAY_MAX_MS = 8_000
+/** A partition whose staged files vanish more often than this fails: its stages do not share a staging, or a disk is bad. */
+const MAX_RESTARTS = 5
 
 /**
  * One job of one stage: claim, effect, fenced commit, enqueue next, return. Knows nothing of BullMQ. Infrastructure
@@ -90,61 +93,86 @@ async function startOver(job: StartedJob, endedAttempt: number, ports: Ports): P
 
 async function work(c: Claim, job: StartedJob, ports: Ports, signal: AbortSignal, seen: Seen): Promise<Directive> {
   const lease = keepLease(c, ports, signal)
+  let result: StageResult
   try {
-    const result = await HANDLERS[c.stage](c, ports, lease.signal)
-    Object.assign(seen, { bytesIn: result.bytesIn, bytesOut: result.bytesOut, rows: result.rows })
-    return await record(c, job, result, ports)
+    result = await HANDLERS[c.stage](c, ports, lease.signal)
   } catch (thrown) {
     if (lease.lost()) return await fenced(c, ports)
     return await recordFailure(c, job, asPipelineError(thrown), ports, signal)
   } finally {
+    // A lease past its end is its holder's until someone takes it, and then the token fences the record.
     lease.stop()
   }
+  Object.assign(seen, { bytesIn: result.bytesIn, bytesOut: result.bytesOut, rows: result.rows })
+  return await record(c, job, result, ports, signal)
 }
 
-async function record(c: Claim, job: StartedJob, result: StageResult, ports: Ports): Promise<Directive> {
-  const key = partitionKeyOf(c.partition)
+/**
+ * Commits what the effect came to, then hands on. What it throws is thrown on with nothing swept: a commit whose answer
+ * was lost may stand, and the files of this execution are then the next stage's. The job starts again, and finds out.
+ */
+async function record(c: Claim, job: StartedJob, result: StageResult, ports: Ports, signal: AbortSignal): Promise<Directive> {
   switch (result.kind) {
     case 'advance': {
       if (!(await ports.catalog.commit(c, result.advance))) return await fenced(c, ports)
-      ports.pass(`${result.advance.stage}.committed`, key)
-      const next = NEXT[result.advance.stage]
-      await ports.queue.enqueue([{ ...job, stage: next }])
-      ports.pass(`${result.advance.stage}.enqueued`, key)
+      const { stage } = result.advance
+      ports.pass(`${stage}.committed`, partitionKeyOf(c.partition))
+      await ports.queue.enqueue([{ ...job, stage: NEXT[stage] }])
+      ports.pass(`${stage}.enqueued`, partitionKeyOf(c.partition))
       return { kind: 'done', outcome: 'ok' }
     }
-    case 'publish': {
-      let certificate: Certificate | undefined
-      const published = await ports.catalog.publish(c, async (before) => {
-        const verified = await result.effect(before)
-        certificate = verified.certificate
-        return verified
-      })
-      if (!published || !certificate) return await fenced(c, ports)
-      ports.pass('verify.committed', key)
-      await sweepExecution(c, ports)
-      ports.pass('verify.swept', key)
-      await forgetQuarantined(c, ports)
-      finished(job, certificate.verdict, ports, certificate.findings, null)
-      return { kind: 'done', outcome: 'ok' }
-    }
+    case 'publish':
+      return await publish(c, job, result.effect, ports, signal)
     case 'end':
       return await end(c, job, { ...result.ended, attempt: job.attempt }, ports)
-    case 'restart': {
-      const again = await ports.catalog.restart(c, result.reason)
-      if (!again) return await fenced(c, ports)
-      await ports.queue.enqueue([{ ...job, stage: 'download', generation: again.generation }])
-      return { kind: 'done', outcome: 'retry' }
+    case 'restart':
+      return await restart(c, job, result.reason, ports)
+  }
+}
+
+/** An error of the effect itself rolled the transaction back: the claim is still held, and the work failed like any other. */
+async function publish(
+  c: Claim, job: StartedJob, effect: (before: Published | null) => Promise<Verified>, ports: Ports, signal: AbortSignal,
+): Promise<Directive> {
+  let certificate: Certificate | undefined
+  let failure: PipelineError | undefined
+  const guarded = async (before: Published | null): Promise<Verified> => {
+    try {
+      const verified = await effect(before)
+      certificate = verified.certificate
+      return verified
+    } catch (thrown) {
+      failure = asPipelineError(thrown)
+      throw failure
     }
   }
+  try {
+    if (!(await ports.catalog.publish(c, guarded)) || !certificate) return await fenced(c, ports)
+  } catch (thrown) {
+    if (failure) return await recordFailure(c, job, failure, ports, signal)
+    throw thrown
+  }
+  const key = partitionKeyOf(c.partition)
+  ports.pass('verify.committed', key)
+  await sweepExecution(c, ports)
+  ports.pass('verify.swept', key)
+  await forgetQuarantined(c, ports)
+  finished(job, certificate.verdict, ports, certificate.findings, null)
+  return { kind: 'done', outcome: 'ok' }
+}
+
+async function restart(c: Claim, job: StartedJob, reason: ErrorCode, ports: Ports): Promise<Directive> {
+  const again = await ports.catalog.restart(c, reason)
+  if (!again) return await fenced(c, ports)
+  await ports.queue.enqueue([{ ...job, stage: 'download', generation: again.generation }])
+  return { kind: 'done', outcome: 'retry' }
 }
 
 async function recordFailure(
   c: Claim, job: StartedJob, error: PipelineError, ports: Ports, signal: AbortSignal,
 ): Promise<Directive> {
-  if (error.code === 'STAGING_LOST') {
-    return await record(c, job, { kind: 'restart', reason: error.code, bytesIn: 0, bytesOut: 0, rows: 0 }, ports)
-  }
+  const restarts = c.work.restarts ?? 0
+  if (error.code === 'STAGING_LOST' && restarts < MAX_RESTARTS) return await restart(c, job, error.code, ports)
   const directive = directiveFor(error, job, signal)
   if (directive.kind !== 'fail') {
     ports.log.warn('stage.waits', { stage: c.stage, partition: partitionKeyOf(c.partition), code: error.code, why: error.message })
@@ -163,16 +191,16 @@ async function recordFailure(
 export function directiveFor(error: PipelineError, job: StartedJob, signal: AbortSignal): Directive {
   if (signal.aborted) return { kind: 'delay', ms: 0, code: 'INTERRUPTED' }
   const { retry, ...policy } = policyOf(error.code)
-  if ('infrastructure' in policy) return { kind: 'delay', ms: error.retryAfterMs ?? delayMs(job), code: error.code }
+  if ('infrastructure' in policy) return { kind: 'delay', ms: error.retryAfterMs ?? delayMs(), code: error.code }
   const last = retry === 'never' || job.lastAttempt || (retry === 'once' && job.attempt >= 1)
   return last ? { kind: 'fail', error } : { kind: 'retry', error }
 }
 
-/** Doubles with the time that the job has waited already; half of it is random, so that jobs do not return at once. */
-function delayMs(job: StartedJob): number {
-  const full = Math.min(DELAY_MAX_MS, Math.max(DELAY_FIRST_MS, job.waitSeconds * 1_000))
-  return Math.round(full / 2 + (Math.random() * full) / 2)
-}
+/**
+ * Some seconds, at random, so that jobs do not return at once. No longer for a job that waited long: it tells how long the
+ * queue is, not how long the service has been away.
+ */
+const delayMs = (): number => Math.round(DELAY_MIN_MS + Math.random() * (DELAY_MAX_MS - DELAY_MIN_MS))
 
 async function end(c: Claim, job: StartedJob, ended: Ended, ports: Ports): Promise<Directive> {
   if (!(await ports.catalog.end(c, ended))) return await fenced(c, ports)

@@ -1,5 +1,5 @@
 import { objectKeyOf } from '../domain/names.js'
-import { asPipelineError } from '../domain/errors.js'
+import { asPipelineError, type ErrorCode } from '../domain/errors.js'
 import { partitionKeyOf } from '../domain/partition.js'
 import type { CandleEngine } from '../domain/ports/engine.js'
 import type { KeeperCatalog, PartitionFilter, PartitionSummary } from '../domain/ports/keeper-catalog.js'
@@ -27,6 +27,8 @@ export async function* verifyStored(
   }
 }
 
+const UNREADABLE: readonly ErrorCode[] = ['OBJECT_CORRUPT', 'VERIFY_MISMATCH', 'OBJECT_ABSENT', 'ENGINE_CRASHED', 'ENGINE_MEMORY']
+
 async function driftOf(row: PartitionSummary, ports: VerifyStoredPorts, signal: AbortSignal): Promise<string | null> {
   const { partition, published, certificate } = row
   if (!published) return 'the catalog names no published object'
@@ -43,7 +45,8 @@ async function driftOf(row: PartitionSummary, ports: VerifyStoredPorts, signal: 
   } catch (thrown) {
     signal.throwIfAborted()
     const { code, message } = asPipelineError(thrown)
-    if (code === 'OBJECT_CORRUPT' || code === 'VERIFY_MISMATCH') return `unreadable: ${message}`
+    // One object that kills the engine must not keep the others from being looked at.
+    if (UNREADABLE.includes(code)) return `unreadable: ${message}`
     throw thrown
   }
 }

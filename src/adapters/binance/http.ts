@@ -69,7 +69,19 @@ export function openHttp(baseUrl: string, o: HttpOptions): Http {
     }
   }
 
+  // What the archive says to one request holds for all: going on asking is what gets an address banned.
+  let closedUntilMs = 0
+  const failed = (status: number, at: string, retryAfter: string | null): PipelineError => {
+    const failure = statusFailure({ status, at, retryAfter, nowMs: Date.now() })
+    if (failure.retryAfterMs !== null) closedUntilMs = Math.max(closedUntilMs, Date.now() + failure.retryAfterMs)
+    return failure
+  }
+
   const get = async (request: Request): Promise<HttpAnswer> => {
+    const retryAfterMs = closedUntilMs - Date.now()
+    if (retryAfterMs > 0) {
+      throw new PipelineError('ARCHIVE_BUSY', 'the archive asked for a pause', { at: url.origin, do: 'wait', retryAfterMs })
+    }
     const path = request.path.startsWith('?') && basePath === '' ? `/${request.path}` : `${basePath}${request.path}`
     let answer = await send(path, request)
     if (isRedirect(answer)) {
@@ -81,7 +93,7 @@ export function openHttp(baseUrl: string, o: HttpOptions): Http {
     if (answer.status === 200 || request.accept?.includes(answer.status)) return answer
     return leave(answer, () => {
       const at = `${url.origin}${path.split('?', 1)[0] ?? ''}`
-      throw statusFailure({ status: answer.status, at, retryAfter: answer.header('retry-after'), nowMs: Date.now() })
+      throw failed(answer.status, at, answer.header('retry-after'))
     })
   }
 

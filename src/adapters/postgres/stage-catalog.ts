@@ -23,7 +23,7 @@ export function stageCatalog(db: Kysely<unknown>, o: { maxCrashes: number }): St
       where ${isHeldBy(claimed)} returning p.id`),
     restart: (claimed, reason) => raised(db, sql`
       update partitions p set ${startedOver(reason)},
-        work = ${jsonText({ wanted: claimed.work.wanted, bounds: claimed.work.bounds })}::jsonb
+        work = ${jsonText(restarted(claimed.work))}::jsonb
       where ${isHeldBy(claimed)} returning p.generation`),
     reopen: (request) => reopen(db, request),
     giveUp: (request) => touched(db, sql`
@@ -35,6 +35,8 @@ export function stageCatalog(db: Kysely<unknown>, o: { maxCrashes: number }): St
     stagedBytes: () => stagedBytes(db),
   }
 }
+
+const restarted = ({ wanted, bounds, restarts = 0 }: Work): Work => ({ wanted, bounds, restarts: restarts + 1 })
 
 const touched = async (db: Db, statement: RawBuilder<unknown>): Promise<boolean> =>
   (await statement.execute(db)).rows.length > 0

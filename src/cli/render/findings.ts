@@ -34,7 +34,7 @@ const WORDS: Readonly<Record<FindingCode, readonly [one: string, many: string]>>
   NO_ROWS: ['file without rows', 'files without rows'],
   OHLC_VIOLATION: ['bar with a price outside its low and high', 'bars with a price outside their low and high'],
   CLOSE_BEFORE_OPEN: ['bar that closes before it opens', 'bars that close before they open'],
-  CLOSE_OFF_GRID: ['close time off the grid', 'close times off the grid'],
+  CROWDED_ROWS: ['bar more than the month has room for', 'bars more than the month has room for'],
   OFF_GRID_ROWS: ['off-grid row', 'off-grid rows'],
   OVERLAPPING_ROWS: ['overlapping row', 'overlapping rows'],
   GAP_OUTAGE: ['bar missing in a known outage', 'bars missing in known outages'],

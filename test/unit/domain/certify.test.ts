@@ -61,6 +61,13 @@ describe('certificates', () => {
     expect(verdict('spot-klines/A/3d/2024-02', '2024-02-01T00:00Z', '2024-02-25T00:00Z', 9)).to.equal('provisional')
   })
 
+  it('bars of a finer interval do not pass for a month of this one', () => {
+    const codes = (rows: number): string[] =>
+      certify(input('spot-klines/A/1h/2024-02', bars('2024-02-01T00:00Z', '2024-02-29T23:00Z', rows))).findings.map(({ code }) => code)
+    expect(codes(41_760)).to.deep.equal(['CROWDED_ROWS'])
+    expect(codes(697)).to.deep.equal([])
+  })
+
   it('the deterministic part has the same hash whenever it is issued', () => {
     const one = input('spot-klines/A/1h/2024-02', bars('2024-02-01T00:00Z', '2024-02-29T23:00Z', 696))
     const later = certify({ ...one, now: new Date('2026-01-01T00:00:00Z'), generation: 9, sources: [source(null)] })
