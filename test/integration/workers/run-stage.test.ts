@@ -1,0 +1,111 @@
+import { expect } from 'chai'
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { openArchive } from '../../../src/adapters/binance/archive-client.js'
+import { openFileObjectStore } from '../../../src/adapters/file-store/file-object-store.js'
+import { openFileQuarantine } from '../../../src/adapters/file-store/file-quarantine.js'
+import { openFileStaging } from '../../../src/adapters/file-store/file-staging.js'
+import { monthlyKeyOf } from '../../../src/domain/archive-names.js'
+import { PipelineError } from '../../../src/domain/errors.js'
+import type { Partition } from '../../../src/domain/partition.js'
+import type { JobQueue } from '../../../src/domain/ports/job-queue.js'
+import type { Job } from '../../../src/domain/ports/plan-catalog.js'
+import { runStage } from '../../../src/workers/run-stage.js'
+import type { Ports, StartedJob } from '../../../src/workers/stage.js'
+import { serveArchive, type ServedArchive } from '../../support/served-archive.js'
+import { newPartition, openFresh, rowOf, type Opened } from '../postgres/catalog-fixture.js'
+
+const never = new AbortController().signal
+const unused = (): never => expect.fail('not asked for in these tests')
+
+describe('a stage run by a worker', function () {
+  this.timeout(60_000)
+  let catalog: Opened
+  let archive: ServedArchive
+  let client: ReturnType<typeof openArchive>
+  let ports: Ports
+  let enqueued: Job[]
+  let queueIsDown: boolean
+  let partition: Partition
+
+  before(async () => {
+    catalog = await openFresh()
+    archive = await serveArchive()
+    client = openArchive({ archiveUrl: archive.server.url, maxBytes: 1 << 20, userAgent: 'test' })
+    const queue: JobQueue = {
+      enqueue: (jobs) => {
+        if (queueIsDown) return Promise.reject(new PipelineError('QUEUE_UNREACHABLE', 'refused'))
+        enqueued.push(...jobs)
+        return Promise.resolve()
+      },
+      counts: unused, alive: unused, ping: unused, close: unused,
+    }
+    const nothing = (): void => undefined
+    ports = {
+      workerId: 'w1', catalog: catalog.stage, queue, archive: client,
+      staging: await openFileStaging({ url: join(archive.scratch, 'staging'), create: true }),
+      quarantine: await openFileQuarantine({ url: join(archive.scratch, 'quarantine'), create: true, maxBytes: 1 << 20 }),
+      lake: await openFileObjectStore({ url: join(archive.scratch, 'lake'), create: true }),
+      engine: { convert: unused, inspect: unused, close: unused },
+      observe: nothing, log: { debug: nothing, info: nothing, warn: nothing, error: nothing }, pass: nothing,
+      now: () => new Date(),
+      settings: {
+        parquet: { numericType: 'double', codec: 'zstd', level: 3, dataPages: 'v2' },
+        lateDays: 45, keepRevisions: 0, stagingMaxBytes: 1 << 30, leaseMs: 60_000,
+      },
+    }
+  })
+
+  beforeEach(async () => {
+    enqueued = []
+    queueIsDown = false
+    partition = newPartition()
+    await archive.putZip(monthlyKeyOf(partition), 5_000)
+    const run = await catalog.plan.createRun({ kind: 'backfill', request: {} })
+    const decision = { kind: 'start', from: null, reason: 'new' } as const
+    await catalog.plan.apply({ run, decisions: [{ wanted: { partition, sources: [], bounds: null }, decision }] })
+  })
+
+  after(async () => {
+    await client.close()
+    await archive.close()
+    await catalog.drop()
+  })
+
+  const job = (stage: StartedJob['stage'], generation = 1): StartedJob =>
+    ({ stage, partition, generation, kind: 'backfill', attempt: 0, lastAttempt: false, waitSeconds: 0 })
+  const stagedFile = async (): Promise<string> => {
+    const { work } = (await rowOf(catalog, partition)) as { work: { downloaded?: { files: { key: string }[] } } }
+    return join(archive.scratch, 'staging', work.downloaded?.files[0]?.key ?? 'none')
+  }
+
+  it('hands its partition on and keeps its files when the queue was away after the commit', async () => {
+    queueIsDown = true
+    const first = await runStage(job('download'), ports, never)
+    expect(first).to.deep.include({ kind: 'delay', code: 'QUEUE_UNREACHABLE' })
+    expect(existsSync(await stagedFile()), 'the committed file').to.equal(true)
+    queueIsDown = false
+    expect(await runStage(job('download'), ports, never)).to.deep.equal({ kind: 'done', outcome: 'skipped' })
+    expect(enqueued.map(({ stage, generation }) => `${stage} ${generation}`)).to.deep.equal(['convert 1'])
+    expect(archive.asked(monthlyKeyOf(partition)), 'downloads').to.have.length(1)
+  })
+
+  it('starts a partition over whose staged files are gone, five times and no more', async () => {
+    const { rm } = await import('node:fs/promises')
+    for (let generation = 1; generation <= 6; generation++) {
+      expect(await runStage(job('download', generation), ports, never)).to.deep.equal({ kind: 'done', outcome: 'ok' })
+      await rm(await stagedFile())
+      const directive = await runStage(job('convert', generation), ports, never)
+      if (generation <= 5) expect(directive, `generation ${generation}`).to.deep.equal({ kind: 'done', outcome: 'retry' })
+      else expect(directive.kind).to.equal('fail')
+    }
+    expect(await rowOf(catalog, partition)).to.deep.include({ state: 'failed', generation: 6, code: 'STAGING_LOST' })
+  })
+
+  it('does nothing for a job whose generation is over, and leaves the files of the newer one', async () => {
+    await runStage(job('download'), ports, never)
+    const file = await stagedFile()
+    expect(await runStage(job('download', 7), ports, never)).to.deep.equal({ kind: 'done', outcome: 'fenced' })
+    expect(existsSync(file)).to.equal(true)
+  })
+})
