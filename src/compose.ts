@@ -7,7 +7,7 @@ import { openServices, type Services } from './compose-services.js'
 import { composeWorkers } from './compose-workers.js'
 import type { Config } from './config.js'
 import { PipelineError } from './domain/errors.js'
-import { partitionKeyOf, type Partition } from './domain/partition.js'
+import { partitionKeyOf, type Partition, type Series } from './domain/partition.js'
 import { wantedAgain, type WantedPartition } from './domain/plan.js'
 import type { Log, Observe } from './domain/ports/observe.js'
 import type { Run } from './domain/ports/plan-catalog.js'
@@ -90,7 +90,13 @@ async function planBackfill(
   const { plan: plans } = await services.catalog()
   const queue = await services.queue()
   const listing = await services.listing()
-  const wanted = wantedPartitions(request, { listing, log, now: () => new Date(), lateDays: config.lateDays }, o.signal)
+  const unknown: string[] = []
+  const onUnlisted = ({ symbol, interval }: Series): void => {
+    // Under a glob or `all` every symbol was listed, and lacks an interval by right.
+    if ('names' in request.symbols) unknown.push(`${symbol} ${interval}`)
+  }
+  const now = (): Date => new Date()
+  const wanted = wantedPartitions(request, { listing, log, now, lateDays: config.lateDays, onUnlisted }, o.signal)
   const first = await wanted.next()
   if (first.done) {
     throw new PipelineError('NOTHING_MATCHES', 'the archive has no file for what was asked', {
@@ -102,7 +108,7 @@ async function planBackfill(
   const run = o.dryRun ? null : await plans.createRun({ kind: 'backfill', request: o.asked })
   const { force, onProgress, signal } = o
   const figures = await plan(startingWith(first.value, wanted), { plan: plans, queue }, { run, force, onProgress, signal })
-  return { ...figures, run, freeBytes: await freeBytesOf(services.lakeDir) }
+  return { ...figures, run, unknown, freeBytes: await freeBytesOf(services.lakeDir) }
 }
 
 async function* startingWith(

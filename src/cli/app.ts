@@ -66,7 +66,12 @@ export type PlanOptions = {
 }
 
 /** What a plan came to; `run` is null after a dry run. `freeBytes` is where the lake grows, null where nothing says. */
-export type PlanReport = PlanFigures & { readonly run: Run | null; readonly freeBytes: number | null }
+export type PlanReport = PlanFigures & {
+  readonly run: Run | null
+  readonly freeBytes: number | null
+  /** Named series of which the archive has no file at all: `ETHUSTD 1h`. */
+  readonly unknown: readonly string[]
+}
 
 export type WorkerOptions = {
   readonly stages: readonly Stage[]

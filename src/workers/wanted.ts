@@ -30,6 +30,8 @@ export type WantedPorts = {
   readonly log: Log
   readonly now: () => Date
   readonly lateDays: number
+  /** The archive was listed and has no file of this series: a name that was mistyped, or an interval it never had. */
+  readonly onUnlisted: (series: Series) => void
 }
 
 /** First months that markets have files for: where synthesised plans begin when nothing says otherwise. */
@@ -90,7 +92,9 @@ async function monthsOf(
 ): Promise<readonly WantedPartition[]> {
   if (!archive.reachable) return synthesised(series, request)
   try {
-    return fromListing(series, request, await listed(series, ports, signal), ports)
+    const months = await listed(series, ports, signal)
+    if (months.size === 0) ports.onUnlisted(series)
+    return fromListing(series, request, months, ports)
   } catch (thrown) {
     const error = asPipelineError(thrown)
     if (error.code !== 'ARCHIVE_UNREACHABLE' || !('names' in request.symbols)) throw thrown

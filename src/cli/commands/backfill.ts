@@ -37,6 +37,7 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
   const events = new EventRelay()
   const app = await context.openApp({ observe: events.observe })
   const report = await plan(context, app, flags, request)
+  for (const series of report.unknown) context.out.note(`! ${series}  the archive has no file of it`)
   if (report.run === null) return await sayDryRun(context, app, report)
   const progress = await (await app.plans()).progress(report.run.id)
   await sayPlanned(context, report, progress, startedMs)

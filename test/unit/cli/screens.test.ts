@@ -24,6 +24,7 @@ const REPORT = {
   downloadBytes: 418 * MIB,
   unlisted: 0,
   freeBytes: 41 * 1024 ** 3,
+  unknown: [],
 }
 
 describe('the plan line', () => {
