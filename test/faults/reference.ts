@@ -9,7 +9,7 @@ export type ReferenceHashes = { readonly sha256Hex: string; readonly dataHash: s
 export type Reference = { of(p: Partition, edition: 1 | 2): ReferenceHashes }
 
 /** Months of each symbol that may be published anew. */
-export const REPUBLISHED_MONTHS = 2
+export const REPUBLISHED_MONTHS = 3
 
 let known: { readonly months: number; readonly reference: Promise<Reference> } | null = null
 

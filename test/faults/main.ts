@@ -1,0 +1,56 @@
+/**
+ * The fault campaign: `npm run faults -- --count 200 --seed 1 --backend redis|postgres|both --only NAME`. `--count` is of
+ * workers killed, on each backend; the other scenarios run once. Ends with `N faults, N violations`, and with exit code 1
+ * if there was any.
+ */
+import { parseArgs } from 'node:util'
+import { stopShared } from '../support/shared.js'
+import { BACKENDS, type BackendName } from './rig.js'
+import type { Scenario } from './scenario.js'
+import { kills } from './scenarios/kills.js'
+import { SCENARIOS } from './scenarios.js'
+
+const { values } = parseArgs({
+  options: {
+    count: { type: 'string', default: '200' },
+    seed: { type: 'string', default: String(Math.floor(Math.random() * 1e6)) },
+    backend: { type: 'string', default: 'both' },
+    only: { type: 'string' },
+  },
+})
+
+const all = [kills(numberOf('count', values.count)), ...SCENARIOS]
+const chosen = all.filter(({ name }) => values.only === undefined || values.only.split(',').includes(name))
+const backends = BACKENDS.filter((name) => values.backend === 'both' || values.backend === name)
+if (chosen.length === 0) fail(`--only takes ${all.map(({ name }) => name).join(', ')}`)
+if (backends.length === 0) fail('--backend takes redis, postgres, both')
+const seed = numberOf('seed', values.seed)
+
+const total = { faults: 0, violations: 0 }
+console.log(`seed ${seed}`)
+for (const scenario of chosen) {
+  for (const backend of scenario.backends.filter((name) => backends.includes(name))) await run(scenario, backend)
+}
+await stopShared()
+console.log(`${total.faults} faults, ${total.violations} violations`)
+process.exit(total.violations > 0 ? 1 : 0)
+
+async function run(scenario: Scenario, backend: BackendName): Promise<void> {
+  const started = performance.now()
+  const { faults, violations } = await scenario.run({ backend, seed, say: (line) => console.log(`  ${line}`) })
+    .catch((thrown: unknown) => ({ faults: 0, violations: [thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)] }))
+  total.faults += faults
+  total.violations += violations.length
+  for (const violation of violations) console.log(`  VIOLATION ${violation}`)
+  const seconds = ((performance.now() - started) / 1_000).toFixed(1)
+  console.log(`${scenario.name} on ${backend}: ${faults} faults, ${violations.length} violations, ${seconds} s`)
+}
+
+function numberOf(flag: string, text: string): number {
+  return /^\d+$/.test(text) ? Number(text) : fail(`--${flag} takes a number`)
+}
+
+function fail(message: string): never {
+  console.error(message)
+  process.exit(1)
+}
