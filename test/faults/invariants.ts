@@ -84,7 +84,7 @@ async function queueViolations(rig: Rig, expected: Expected): Promise<string[]> 
     for (const job of await rig.queues.queue(stage).getJobs(['completed', 'failed', 'wait', 'active', 'delayed', 'prioritized'])) {
       const text = JSON.stringify(job.asJSON())
       if (text.includes(CANARY)) found.push(`job ${job.id} holds a secret`)
-      if (expected.ends?.has(job.data.p)) continue
+      if (expected.ends?.has((job.data as { p: string }).p)) continue
       const state = await job.getState()
       if (state !== 'completed') found.push(`job ${job.id} is ${state}: ${job.failedReason}`)
       if (job.attemptsMade > 1) found.push(`job ${job.id} made ${job.attemptsMade} attempts`)

@@ -4,7 +4,8 @@ import type { Outcome } from './scenario.js'
 import { SCENARIOS } from './scenarios.js'
 
 describe('faults', () => {
-  for (const { name, title, backends, run } of SCENARIOS) {
+  for (const scenario of SCENARIOS) {
+    const { name, title, backends } = scenario
     describe(name, () => {
       const outcomes = new Map<BackendName, Outcome>()
 
@@ -12,7 +13,7 @@ describe('faults', () => {
       before(async function () {
         this.timeout(240_000)
         await Promise.all(backends.map(async (backend) => {
-          outcomes.set(backend, await run({ backend, seed: 1, say: () => undefined }))
+          outcomes.set(backend, await scenario.run({ backend, seed: 1, say: () => undefined }))
         }))
       })
 
