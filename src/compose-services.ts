@@ -20,6 +20,9 @@ import { VERSION } from './version.js'
 /** Connections of one process to Postgres: the catalog's share; the queue has its own budget in `queues/backend.ts`. */
 const CATALOG_CONNECTIONS = 8
 
+/** What servers show of our connections: which process has them. */
+const PROCESS = `candlelake ${process.pid}`
+
 const MS = 1_000
 
 /**
@@ -49,14 +52,14 @@ export function openServices(config: Config, log: Log) {
   })
   const catalog = once(async () => {
     const connection = await database()
-    const value = await openCatalog({ connection, maxConnections: CATALOG_CONNECTIONS, applicationName: 'candlelake', log })
+    const value = await openCatalog({ connection, maxConnections: CATALOG_CONNECTIONS, applicationName: PROCESS, log })
     await value.keeper.adoptLake({ url: config.lakeUrl, numericType: config.numericType })
     return { value, close: () => value.close() }
   })
   const backend = once(async () => {
     const server = config.queueUrl === null ? { url: null, postgres: await database() } : { url: config.queueUrl }
     const onError = ({ code, message }: PipelineError): void => log.warn('queue.error', { code, message })
-    const value = await openBackend({ ...server, name: 'candlelake', onError })
+    const value = await openBackend({ ...server, name: PROCESS, onError })
     return { value, close: () => value.close() }
   })
   const queue = once(async () => {

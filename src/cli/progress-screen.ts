@@ -22,8 +22,11 @@ export async function openScreen(
   if (out.json) return jsonScreen(out)
   if (out.quiet || out.live === 'none')
     return { everyMs: 1_000, show: () => undefined, note: (line) => out.note(line), end: () => undefined }
-  return out.live === 'tty' ? await barScreen(out, stderr) : plainScreen(out, now)
+  return out.live === 'tty' && hasRoom(stderr) ? await barScreen(out, stderr) : plainScreen(out, now)
 }
+
+/** A terminal that says it has no lines or columns, as those of some containers and of `script` do, would show no bar. */
+const hasRoom = ({ rows, columns }: Pick<NodeJS.WriteStream, 'rows' | 'columns'>): boolean => rows !== 0 && columns !== 0
 
 async function barScreen(out: Output, stderr: NodeJS.WriteStream): Promise<ProgressScreen> {
   const { createLogUpdate } = await import('log-update')

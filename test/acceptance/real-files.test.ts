@@ -3,10 +3,11 @@ import { expect } from 'chai'
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { startArchiveServer, type ArchiveServer } from '../../src/archive-server/server.js'
+import { serveFolder, type Served } from '../support/archive.js'
 import { lastJson, runCli, temporaryHome, type Ended, type Home } from '../support/cli.js'
+import { realArchiveDir } from '../support/real-archive.js'
 
-const REAL = process.env['REAL_ARCHIVE_DIR']
+const REAL = realArchiveDir()
 
 type Wanted = { readonly market: string; readonly symbols: string; readonly intervals: string; readonly from: string; readonly to: string }
 
@@ -77,14 +78,14 @@ async function compare(zip: string, parquet: string, numericType: string): Promi
 }
 
 for (const numericType of ['double', 'decimal']) {
-  (REAL ? describe : describe.skip)(`real archive files, ${numericType}`, function () {
+  (REAL === null ? describe.skip : describe)(`real archive files, ${numericType}`, function () {
     this.timeout(600_000)
-    let server: ArchiveServer
+    let server: Served
     let home: Home
     const runs: Ended[] = []
 
     before(async () => {
-      server = await startArchiveServer({ root: REAL ?? '' })
+      server = await serveFolder(REAL ?? '')
       home = await temporaryHome({ ARCHIVE_URL: server.url, NUMERIC_TYPE: numericType })
       for (const { market, symbols, intervals, from, to } of WANTED) {
         const args = ['backfill', '--market', market, '--symbols', symbols, '--intervals', intervals, '--from', from, '--to', to, '--json', '-q']

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { Faults } from '../../src/archive-server/faults.js'
 import { klineKeyOf, writeKlineFile, type KlineFile, type KlineFileOptions } from '../../src/archive-server/kline-file.js'
+import { writeSampleArchive } from '../../src/archive-server/sample.js'
 import { startArchiveServer } from '../../src/archive-server/server.js'
 import { syntheticCandles } from '../../src/archive-server/synthetic-candles.js'
 import { checksumText, sha256Of, zipMember } from '../../src/archive-server/zip-member.js'
@@ -111,3 +112,21 @@ export function monthAfter(month: string, by = 1): string {
 
 /** The last whole month. */
 export const lastMonth = (): string => monthAfter(new Date().toISOString().slice(0, 7), -1)
+
+/** A folder in the archive's layout, served as it is. */
+export type Served = { readonly url: string; close(): Promise<void> }
+export const serveFolder = (root: string): Promise<Served> => startArchiveServer({ root })
+
+/** The demo's own archive, served. Months are the first and the last, both in. */
+export type Sample = { readonly url: string; readonly from: string; readonly to: string; close(): Promise<void> }
+
+export async function sampleArchive(): Promise<Sample> {
+  const root = await mkdtemp(join(tmpdir(), 'candlelake-sample-'))
+  const { from, to } = await writeSampleArchive(root)
+  const server = await serveFolder(root)
+  const close = async (): Promise<void> => {
+    await server.close()
+    await rm(root, { recursive: true, force: true })
+  }
+  return { url: server.url, from, to, close }
+}

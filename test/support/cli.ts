@@ -40,10 +40,15 @@ export async function temporaryHome(env: Readonly<Record<string, string>> = {}, 
     env: { CANDLELAKE_HOME: dir, ...env },
     remove: async () => {
       await share?.release()
-      await removeEmbeddedPostgres({ home: dir })
-      await rm(dir, { recursive: true, force: true })
+      await removeHome(dir)
     },
   }
+}
+
+/** Removes a home and its embedded database, which may lie outside it. */
+export async function removeHome(dir: string): Promise<void> {
+  await removeEmbeddedPostgres({ home: dir })
+  await rm(dir, { recursive: true, force: true })
 }
 
 /** Starts the program as a person would, with this environment and nothing else of ours but PATH. */
@@ -55,12 +60,11 @@ export function startCli(args: readonly string[], env: Readonly<Record<string, s
 export const runCli = (args: readonly string[], env: Readonly<Record<string, string>>, o?: CliOptions): Promise<Ended> =>
   startCli(args, env, o).ended
 
-/** The program at a terminal of its own; `type('\x03')` is Ctrl-C there. stdout holds all that the terminal shows. */
+/** The program at a terminal of its own, 100 by 30; `type('\x03')` is Ctrl-C there. stdout holds all that the terminal shows. */
 export function startAtTerminal(args: readonly string[], env: Readonly<Record<string, string>>): Running & { type(keys: string): void } {
-  const command = [process.execPath, BIN, ...args]
-  const words = process.platform === 'darwin'
-    ? ['-q', '/dev/null', ...command]
-    : ['-q', '-f', '-e', '-c', command.map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' '), '/dev/null']
+  const quoted = [process.execPath, BIN, ...args].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ')
+  const command = `stty cols 100 rows 30 && exec ${quoted}`
+  const words = process.platform === 'darwin' ? ['-q', '/dev/null', 'sh', '-c', command] : ['-q', '-f', '-e', '-c', command, '/dev/null']
   const running = start('script', words, { TERM: 'xterm', ...env }, { stdin: null })
   return { ...running, type: (keys) => void running.child.stdin?.write(keys) }
 }

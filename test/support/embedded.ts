@@ -38,3 +38,9 @@ export async function askEmbedded<T extends pg.QueryResultRow>(home: string, que
     await client.end()
   }
 }
+
+/** How many partitions of a home are in which state, read from its catalog: cheap enough to wait with. */
+export async function statesOf(home: string): Promise<Readonly<Record<string, number>>> {
+  const rows = await askEmbedded<{ state: string; n: number }>(home, 'select state, count(*)::int as n from candlelake.partitions group by state')
+  return Object.fromEntries(rows.map(({ state, n }) => [state, n]))
+}

@@ -100,6 +100,14 @@ describe('import rules', () => {
     expect(packages).to.include('bullmq')
   })
 
+  it('acceptance tests see the program from outside only', () => {
+    const dir = join(SRC, '../test/acceptance')
+    const tests = readdirSync(dir)
+    expect(tests.length).to.be.greaterThan(5)
+    const inside = tests.filter((name) => /from '[^']*\/src\//.test(readFileSync(join(dir, name), 'utf8')))
+    expect(inside).to.deep.equal([])
+  })
+
   it('no file is longer than 400 lines, and nine of ten have at most 250', () => {
     const lengths = files.map((file) => readFileSync(join(SRC, file), 'utf8').split('\n').length)
     expect(Math.max(...lengths)).to.be.at.most(400)

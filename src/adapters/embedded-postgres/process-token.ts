@@ -41,6 +41,9 @@ export function isRunning(pid: number): boolean {
   return seen !== null && !seen.dead
 }
 
+/** Whether the pid is taken, also by a process that is dead and waits for its parent: what kill(2) goes by. */
+export const isTaken = (pid: number): boolean => sightingOf(pid) !== null
+
 /** The command line of a running process, arguments joined by spaces, or null. */
 export function commandOf(pid: number): string | null {
   try {

@@ -7,7 +7,7 @@ import { embeddedFailure } from './failure.js'
 import type { Place } from './place.js'
 import { endLeftBehind, postmasterFileOf } from './postmaster.js'
 import { connectionTo, waitUntilReady, type Answer, type Connection } from './probe-server.js'
-import { isRunning } from './process-token.js'
+import { isTaken } from './process-token.js'
 import { PROGRAM_ENV, type ServerUser } from './run-program.js'
 import { openServerLog, readServerLog } from './server-log.js'
 import type { ServerProgram } from './server-program.js'
@@ -69,13 +69,14 @@ async function spawnServer(o: Tools): Promise<{ pid: number; isAlive: () => bool
 }
 
 /**
- * A killed server leaves processes, its pid file and its socket's lock. PostgreSQL minds these files if their pid is in
- * use, and then refuses to start, whoever uses it by now; nobody serves this directory, so they say nothing.
+ * A killed server leaves processes, its pid file and its socket's lock. PostgreSQL minds these files if their pid is
+ * taken, and then refuses to start, whoever has it by now, also a dead server that nobody has waited for yet (containers
+ * without an init); nobody serves this directory, so they say nothing.
  */
 async function clearAfterCrash(place: Place): Promise<void> {
   await endLeftBehind(place.dataDir)
   const left = await postmasterFileOf(place.dataDir)
-  if (left !== null && isRunning(left.pid)) await rm(join(place.dataDir, 'postmaster.pid'), { force: true })
+  if (left !== null && isTaken(left.pid)) await rm(join(place.dataDir, 'postmaster.pid'), { force: true })
   for (const ending of ['.lock', '']) await rm(join(place.socketDir, `.s.PGSQL.${PORT}${ending}`), { force: true })
 }
 
