@@ -1,3 +1,4 @@
+import type { Workers } from '../src/cli/app.js'
 import { openApp } from '../src/compose.js'
 import type { Config } from '../src/config.js'
 import type { Interval } from '../src/domain/interval.js'
@@ -40,16 +41,18 @@ export async function runPipeline(config: Config, wanted: WantedRun): Promise<Pi
     if (--left === 0) finished()
   }
   const app = openApp({ config, log: LOG, observe })
+  let workers: Workers | undefined
   try {
     await Promise.all([app.plans(), app.queue()])
     let planSeconds = 0
     const seconds = await timed(async () => {
       planSeconds = await timed(() => plan(app, wanted))
-      const workers = await app.startWorkers({ stages: STAGES, concurrency: {} })
-      await done.finally(() => workers.drain(5_000))
+      workers = await app.startWorkers({ stages: STAGES, concurrency: {} })
+      await done
     })
     return { seconds, planSeconds, jobSeconds }
   } finally {
+    await workers?.drain(5_000)
     await app.close()
   }
 }
