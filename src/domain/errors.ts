@@ -40,9 +40,9 @@ export const ERRORS = {
   NUMERIC_TYPE_MISMATCH: { retry: 'never', end: 'failed' },
   // the source
   ARCHIVE_ABSENT: { retry: 'never', end: 'failed' },
-  // a proxy's or a portal's doing as often as the file's: it gets every attempt
+  // a proxy's doing as often as the file's: it gets every attempt
   ARCHIVE_REFUSED: { retry: 'backoff', end: 'failed' },
-  ARCHIVE_REDIRECT: { retry: 'backoff', end: 'failed' },
+  ARCHIVE_REDIRECT: { retry: 'never', end: 'failed' },
   SOURCE_TRUNCATED: { retry: 'backoff', end: 'failed' },
   SOURCE_CHANGED: { retry: 'backoff', end: 'failed' },
   SOURCE_NOT_ZIP: { retry: 'once', end: 'quarantined' },
