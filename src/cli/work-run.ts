@@ -91,15 +91,13 @@ function noteFinding(event: WorkEvent & { type: 'finished' }, screen: ProgressSc
   screen.note(renderFinding({ partition: partitionKeyOf(event.partition), text, bad, width, paint: out.paint.err }))
 }
 
-/** Prints how a run ended, and gives the exit code. */
-export function reportRun(context: Context, summary: RunSummary): number {
+/** Prints how a run ended, and gives the exit code. `afterwards` is what to tell of a run that was stopped. */
+export function reportRun(context: Context, summary: RunSummary, afterwards = 'The same command again resumes.'): number {
   const { out, interrupts } = context
   const pending = pendingOf(summary.states)
   if (out.json) out.resultJson(summaryJson(summary))
   else out.result(...renderSummary(summary))
   if (interrupts.ending === null || pending === 0) return exitCodeOf(summary.states)
-  out.note(
-    `Stopped with ${formatCount(pending)} of ${formatCount(summary.total)} to do. The same command again resumes.`,
-  )
+  out.note(`Stopped with ${formatCount(pending)} of ${formatCount(summary.total)} to do. ${afterwards}`)
   return interrupts.ending.code
 }

@@ -73,6 +73,16 @@ describe('acceptance: demo', function () {
     expect(lines.filter((line) => line['type'] === 'query')).to.have.length(1)
     lakeLeft()
   })
+
+  it('leaves nothing at all when it is interrupted', async () => {
+    const running = startCli(['demo'], { TMPDIR: temporary })
+    await printed(running, /^Planned 12 partitions/m)
+    running.child.kill('SIGINT')
+    const ended = await running.ended
+    expect(ended.code, ended.stderr).to.equal(130)
+    expect(ended.stderr).to.match(/Stopped with \d+ of 12 to do/)
+    expect(readdirSync(temporary)).to.deep.equal([])
+  })
 })
 
 async function duckdb(select: string): Promise<unknown[][]> {

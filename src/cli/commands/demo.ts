@@ -26,24 +26,27 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
   ])
   const root = await mkdtemp(join(tmpdir(), 'candlelake-demo-'))
   const archive = join(root, 'archive')
+  let shown = false
   try {
     context.out.note('Writing a small archive: two symbols, two intervals, three months, one gap, one stale CHECKSUM')
     const facts = await writeSampleArchive(archive)
     const server = await startArchiveServer({ root: archive })
     try {
-      return await pipeline(context, { root, archiveUrl: server.url, facts, keep: flags['keep'] === true })
+      const end = await pipeline(context, { root, archiveUrl: server.url, facts, keep: flags['keep'] === true })
+      shown = end.shown
+      return end.code
     } finally {
       await server.close()
     }
   } finally {
-    // The lake stays: the lines that were printed read it.
-    await rm(archive, { recursive: true, force: true })
+    // The lake stays where lines were printed that read it.
+    await rm(shown ? archive : root, { recursive: true, force: true })
   }
 }
 
 type Demo = { root: string; archiveUrl: string; facts: SampleFacts; keep: boolean }
 
-async function pipeline(context: Context, o: Demo): Promise<number> {
+async function pipeline(context: Context, o: Demo): Promise<{ readonly code: number; readonly shown: boolean }> {
   const { out, interrupts } = context
   const { EventRelay, reportRun, workRun } = await import('../work-run.js')
   const events = new EventRelay()
@@ -57,14 +60,14 @@ async function pipeline(context: Context, o: Demo): Promise<number> {
     const { runId, downloadBytes } = await plan(context, app, o, startedMs)
     const done = await workRun(context, { app, events, runId, downloadBytes, concurrency: {}, startedMs })
     if (out.json && interrupts.ending === null) await sayQuery(context, app, lake)
-    const code = reportRun(context, done.summary)
-    if (interrupts.ending !== null) return code
+    const code = reportRun(context, done.summary, 'A demo keeps nothing of it.')
+    if (interrupts.ending !== null) return { code, shown: false }
     if (!out.json) {
       await sayFigures(context, done)
       await sayQuery(context, app, lake)
     }
     if (o.keep) await keepUp(context, app, o.archiveUrl)
-    return code
+    return { code, shown: true }
   } finally {
     await app.discard()
     await rm(home, { recursive: true, force: true })
