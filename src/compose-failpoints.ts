@@ -8,11 +8,12 @@ import type { PassFailpoint } from './domain/failpoints.js'
  */
 export function failpointsOf(armed: Config['candlelakeFailpoints']): PassFailpoint {
   if (armed.length === 0) return () => undefined
-  const left = new Map(armed.map(({ point, action }) => [point, action]))
+  const left = new Set(armed)
   return (point, partition) => {
-    const action = left.get(point)
-    if (action === undefined) return
-    left.delete(point)
+    const met = [...left].find((one) => one.point === point && (one.partition ?? partition) === partition)
+    if (!met) return
+    left.delete(met)
+    const { action } = met
     writeSync(2, `${JSON.stringify({ event: 'failpoint', point, action, partition, pid: process.pid })}\n`)
     process.kill(process.pid, action === 'kill' ? 'SIGKILL' : 'SIGSTOP')
   }

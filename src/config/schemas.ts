@@ -3,8 +3,8 @@ import { z } from 'zod'
 import { FAILPOINTS, type Failpoint } from '../domain/failpoints.js'
 import type { Setting } from './settings.js'
 
-/** A failpoint and what happens there: `kill` as by kill -9, `stop` as by SIGSTOP. */
-export type ArmedFailpoint = { readonly point: Failpoint; readonly action: 'kill' | 'stop' }
+/** A failpoint and what happens there: `kill` as by kill -9, `stop` as by SIGSTOP. Without a partition, at the first one. */
+export type ArmedFailpoint = { readonly point: Failpoint; readonly action: 'kill' | 'stop'; readonly partition?: string }
 
 const UNITS = { '': 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 } as const
 
@@ -51,8 +51,11 @@ const isFailpoint = (text: string): text is Failpoint => FAILPOINTS.some((point)
 
 const failpoints = z.string().transform((text, context): readonly ArmedFailpoint[] =>
   text.split(',').flatMap((word) => {
-    const [point = '', action = '', ...rest] = word.trim().split(':')
-    if (isFailpoint(point) && (action === 'kill' || action === 'stop') && rest.length === 0) return [{ point, action }]
+    const [where = '', partition] = word.trim().split('@')
+    const [point = '', action = '', ...rest] = where.split(':')
+    if (isFailpoint(point) && (action === 'kill' || action === 'stop') && rest.length === 0) {
+      return [{ point, action, ...(partition === undefined ? {} : { partition }) }]
+    }
     context.addIssue({ code: 'custom', message: 'must be a list like convert.staged:kill, with kill or stop' })
     return []
   }))

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { sql } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import { PipelineError } from '../../domain/errors.js'
 import type { ClaimResult, StageCatalog } from '../../domain/ports/stage-catalog.js'
 import { STAGES, STAGE_OF, STATES_OF, type State } from '../../domain/states.js'
@@ -12,13 +12,14 @@ import {
 type Request = Parameters<StageCatalog['claim']>[0]
 
 const TRIES = 3
+const SUSPECT_CRASHES = 2
 const ASK_AGAIN_MS = 1_000
 
 /** Takes the lease in one statement; only when that touched nothing a second one asks why. */
-export async function claim(db: Db, o: Request, maxCrashes: number): Promise<ClaimResult> {
+export async function claim(db: Kysely<unknown>, o: Request, maxCrashes: number): Promise<ClaimResult> {
   try {
     for (let tries = 0; tries < TRIES; tries++) {
-      const result = (await take(db, o, maxCrashes)) ?? (await whyNot(db, o, maxCrashes))
+      const result = (await take(db, o, Math.min(SUSPECT_CRASHES, maxCrashes))) ?? (await whyNot(db, o, maxCrashes))
       if (result) return result
     }
   } catch (thrown) {
@@ -26,6 +27,21 @@ export async function claim(db: Db, o: Request, maxCrashes: number): Promise<Cla
     if (!(thrown instanceof PipelineError) || thrown.code !== 'LEASE_HELD') throw thrown
   }
   return { kind: 'held', forMs: ASK_AGAIN_MS }
+}
+
+/**
+ * A worker that dies has more than one partition in hand, and only one of them may be to blame. Those that saw two deaths
+ * in a row are taken one at a time: the one to blame dies alone from then on, and the others come to their end.
+ */
+async function takeSuspect(db: Kysely<unknown>, o: Request, maxCrashes: number): Promise<ClaimResult | null> {
+  return db.transaction().execute(async (trx) => {
+    await sql`select pg_advisory_xact_lock(1129074754, hashtext(current_schema()))`.execute(trx)
+    const { rows } = await sql<{ for_ms: number }>`
+      select ceil(extract(epoch from p.lease_until - now()) * 1000)::int as for_ms from partitions p
+      where p.lease_token is not null and p.lease_until > now() and p.crashes > ${SUSPECT_CRASHES}
+        and not (${isPartition(o.partition)}) limit 1`.execute(trx)
+    return rows[0] ? { kind: 'held', forMs: rows[0].for_ms } : await take(trx, o, maxCrashes)
+  })
 }
 
 async function take(db: Db, o: Request, maxCrashes: number): Promise<ClaimResult | null> {
@@ -57,7 +73,7 @@ type Seen = {
 }
 
 /** Null when the row could be claimed by now. */
-async function whyNot(db: Db, o: Request, maxCrashes: number): Promise<ClaimResult | null> {
+async function whyNot(db: Kysely<unknown>, o: Request, maxCrashes: number): Promise<ClaimResult | null> {
   const { rows } = await sql<Seen>`
     select p.state, p.generation, p.crashes, p.lease_holder, p.ended_attempt, ${leaseIsFree} as free,
       ceil(extract(epoch from p.lease_until - now()) * 1000)::int as for_ms
@@ -70,7 +86,8 @@ async function whyNot(db: Db, o: Request, maxCrashes: number): Promise<ClaimResu
   const stage = STAGE_OF[row.state]
   if (stage !== o.stage) return otherStage(o, stage)
   if (!row.free && row.lease_holder !== o.workerId) return { kind: 'held', forMs: Math.max(0, row.for_ms ?? 0) }
-  return row.crashes >= maxCrashes ? { kind: 'poisoned', crashes: row.crashes } : null
+  if (row.crashes >= maxCrashes) return { kind: 'poisoned', crashes: row.crashes }
+  return row.crashes >= SUSPECT_CRASHES ? await takeSuspect(db, o, maxCrashes) : null
 }
 
 /** A job of a stage that the row has not come to has nothing to do either: whoever brings it there adds the job. */

@@ -1,7 +1,8 @@
 import { expect } from 'chai'
 import { openCatalog } from '../../../src/adapters/postgres/connect.js'
+import type { Partition } from '../../../src/domain/partition.js'
 import {
-  LEASE_MS, advanceOf, advancedTo, claimed, expire, newPartition, openFresh, planned, published, rowOf, type Opened,
+  LEASE_MS, advanceOf, advancedTo, claimed, expire, newPartition, newPartitions, openFresh, planned, published, rowOf, type Opened,
 } from './catalog-fixture.js'
 
 describe('postgres catalog: claim', () => {
@@ -121,6 +122,21 @@ describe('postgres catalog: claim', () => {
     expect(await catalog.stage.giveUp({ ...given, generation: 1 })).to.equal(true)
     expect(await ask(partition)).to.deep.equal({ kind: 'ended', state: 'failed', attempt: 0 })
     expect(await rowOf(catalog, partition)).to.include({ state: 'failed', code: 'POISONED', ended_stage: 'download' })
+  })
+
+  it('takes partitions that saw two deaths in a row one at a time, so that the one to blame dies alone', async () => {
+    const [poison, bystander, other] = newPartitions(3) as [Partition, Partition, Partition]
+    await planned(catalog, [poison, bystander, other])
+    for (const partition of [poison, bystander, poison, bystander]) {
+      await expire(catalog, (await claimed(catalog, 'download', partition)).token)
+    }
+    const { token } = await claimed(catalog, 'download', poison, { workerId: 'w1' })
+    expect(await ask(bystander, { workerId: 'w1' })).to.include({ kind: 'held' })
+    expect(await ask(other, { workerId: 'w1' }), 'one that nothing is known against').to.include({ kind: 'claimed' })
+    await expire(catalog, token)
+    expect((await rowOf(catalog, bystander))['crashes'], 'not counted while it was not in hand').to.equal(2)
+    await expire(catalog, (await claimed(catalog, 'download', bystander)).token)
+    expect(await ask(poison, { workerId: 'w2' })).to.deep.equal({ kind: 'poisoned', crashes: 3 })
   })
 
   it('counts crashes in a row only: an orderly end starts the count anew, a requeue does not', async () => {

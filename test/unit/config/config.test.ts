@@ -118,10 +118,10 @@ describe('configuration', () => {
   }
 
   it('arms failpoints for tests, and refuses them in production', async () => {
-    const armed = { CANDLELAKE_FAILPOINTS: 'convert.staged:kill, verify.locked:stop' }
+    const armed = { CANDLELAKE_FAILPOINTS: 'convert.staged:kill, verify.locked:stop@spot-klines/BTCUSDT/1h/2024-01' }
     const { config } = await resolveConfig(sources({ environment: armed }))
     expect(config.candlelakeFailpoints).to.deep.equal([
-      { point: 'convert.staged', action: 'kill' }, { point: 'verify.locked', action: 'stop' },
+      { point: 'convert.staged', action: 'kill' }, { point: 'verify.locked', action: 'stop', partition: 'spot-klines/BTCUSDT/1h/2024-01' },
     ])
     const message = await problemsOf({ environment: { ...armed, ENGINE_CRASH_ON: 'x', NODE_ENV: 'production' } })
     expect(message).to.include('CANDLELAKE_FAILPOINTS').and.include('ENGINE_CRASH_ON')
