@@ -9,8 +9,13 @@ import type { Reference } from './reference.js'
 import { openRig, type BackendName, type Rig } from './rig.js'
 import { randomOf, shuffled, type Outcome } from './scenario.js'
 
-/** Armed workers at a time: while one dies the other goes on, as in a fleet. */
+/** Armed workers at a time. */
 const LANES = 2
+/**
+ * Beside them a worker lives that takes one job of a stage at a time. Without it nobody but the dying has a partition in
+ * hand, round after round the same ones, and what dies ten times in a row is rightly given up.
+ */
+const HEALTHY = { DOWNLOAD_CONCURRENCY: '1', CONVERT_CONCURRENCY: '1', UPLOAD_CONCURRENCY: '1', VERIFY_CONCURRENCY: '1' }
 /** A point that no worker came to in this time is a violation: its fault did not happen. */
 const REACH_MS = 45_000
 /** Months planned at a time, of one symbol. */
@@ -30,8 +35,8 @@ export type Kill = { readonly point: Failpoint; readonly partition: string }
 
 /**
  * Kills workers at failpoints, every point once a round, in an order that the seed gives, over one lake, catalog and queue.
- * Each round ends with a worker that finishes everything, and the invariants over the whole lake. When all months are
- * there they are done again, so that later rounds replace what earlier ones published.
+ * Each round ends when everything is finished, with the invariants over the whole lake. When all months are there they
+ * are done again, so that later rounds replace what earlier ones published.
  */
 export async function killCampaign(o: Campaign): Promise<Outcome & { readonly kills: readonly Kill[] }> {
   const rig = await openRig({ backend: o.backend, months: o.months })
@@ -40,6 +45,7 @@ export async function killCampaign(o: Campaign): Promise<Outcome & { readonly ki
   const kills: Kill[] = []
   const wrong: string[] = []
   try {
+    const healthy = rig.worker({ env: HEALTHY })
     while (kills.length < o.count && wrong.length === 0) {
       const points = shuffled(FAILPOINTS, random).slice(0, o.count - kills.length)
       const lane = async (): Promise<void> => {
@@ -50,11 +56,10 @@ export async function killCampaign(o: Campaign): Promise<Outcome & { readonly ki
         }
       }
       await Promise.all(Array.from({ length: LANES }, lane))
-      const healthy = rig.worker()
       wrong.push(...await violations(rig, { reference: o.reference, partitions: feeder.planned }))
-      await healthy.drain()
       o.say?.(`${o.backend}: ${kills.length} of ${o.count} killed, ${wrong.length} violations`)
     }
+    await healthy.drain()
     return { faults: kills.length, violations: wrong, kills }
   } finally {
     await rig.close()

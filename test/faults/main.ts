@@ -1,6 +1,7 @@
 /**
  * The fault campaign: `npm run faults -- --count 200 --seed 1 --backend redis|postgres|both --only NAME`. `--count` is of
- * workers killed, on each backend; the other scenarios run once. Ends with `N faults, N violations`, and with exit code 1
+ * workers killed, on each backend; the other scenarios run once. `--disks LAKE,STAGING` are small disks, mounted already.
+ * Ends with `N faults, N violations`, and with exit code 1
  * if there was any.
  */
 import { parseArgs } from 'node:util'
@@ -16,6 +17,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e6)) },
     backend: { type: 'string', default: 'both' },
     only: { type: 'string' },
+    disks: { type: 'string' },
   },
 })
 
@@ -37,7 +39,9 @@ process.exit(total.violations > 0 ? 1 : 0)
 
 async function run(scenario: Scenario, backend: BackendName): Promise<void> {
   const started = performance.now()
-  const { faults, violations } = await scenario.run({ backend, seed, say: (line) => console.log(`  ${line}`) })
+  const [lake, staging] = values.disks?.split(',') ?? []
+  const disks = lake === undefined || staging === undefined ? {} : { disks: { lake, staging } }
+  const { faults, violations } = await scenario.run({ backend, seed, say: (line) => console.log(`  ${line}`), ...disks })
     .catch((thrown: unknown) => ({ faults: 0, violations: [thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)] }))
   total.faults += faults
   total.violations += violations.length

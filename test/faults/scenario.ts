@@ -4,14 +4,20 @@ import type { BackendName } from './rig.js'
 export type Outcome = { readonly faults: number; readonly violations: readonly string[] }
 
 /** How a scenario is run. The same seed gives the same points in the same order. */
-export type RunOptions = { readonly backend: BackendName; readonly seed: number; readonly say: (line: string) => void }
+export type RunOptions = {
+  readonly backend: BackendName
+  readonly seed: number
+  readonly say: (line: string) => void
+  /** Folders on small file systems, mounted by the caller. */
+  readonly disks?: { readonly lake: string; readonly staging: string }
+}
 
 export type Scenario = {
   readonly name: string
   /** A sentence of what must hold. */
   readonly title: string
   readonly backends: readonly BackendName[]
-  run(o: RunOptions): Promise<Outcome>
+  readonly run: (o: RunOptions) => Promise<Outcome>
 }
 
 /** Numbers from 0 to 1 that a seed determines. */

@@ -7,7 +7,8 @@ import { mountSmallDisk } from '../../support/small-disk.js'
 import { violations } from '../invariants.js'
 import { referenceFor } from '../reference.js'
 import { BACKENDS, openRig, until, type Rig } from '../rig.js'
-import type { Scenario } from '../scenario.js'
+import type { Outcome, RunOptions, Scenario } from '../scenario.js'
+import { inNamespace } from '../small-disks.js'
 import type { WorkerChild } from '../worker-child.js'
 
 const DISK_KIB = 4_096
@@ -34,33 +35,39 @@ export const diskFull: Scenario = {
   name: 'disk-full',
   title: 'a disk that is full in any stage delays the work, which ends when there is space again',
   backends: BACKENDS,
-  async run(o) {
-    const reference = await referenceFor(MONTHS)
+  run: async (o) => {
+    if (o.disks) return await fillAll(o, o.disks)
+    if (process.getuid?.() !== 0) return await inNamespace('disk-full', DISK_KIB, o)
     const [lake, staging] = [await mountSmallDisk(DISK_KIB), await mountSmallDisk(DISK_KIB)]
-    const wrong: string[] = []
     try {
-      const rig = await openRig({ backend: o.backend, months: MONTHS, lakeDir: lake.path, stagingDir: staging.path })
-      try {
-        const done: Partition[] = []
-        for (const [i, filling] of FILLINGS.entries()) {
-          const partition = rig.sample.partitions[i]
-          if (!partition) throw new Error('the sample is too small')
-          done.push(partition)
-          const found = await fill(rig, filling, partition)
-          found.push(...await violations(rig, { reference, partitions: done }))
-          wrong.push(...found.map((what) => `full ${filling.what}: ${what}`))
-          for (const worker of rig.workers) await worker.drain()
-          o.say(`${o.backend}: full ${filling.what}, ${wrong.length} violations`)
-        }
-      } finally {
-        await rig.close()
-      }
+      return await fillAll(o, { lake: lake.path, staging: staging.path })
     } finally {
       await lake.unmount()
       await staging.unmount()
     }
-    return { faults: FILLINGS.length, violations: wrong }
   },
+}
+
+async function fillAll(o: RunOptions, disks: NonNullable<RunOptions['disks']>): Promise<Outcome> {
+  const reference = await referenceFor(MONTHS)
+  const wrong: string[] = []
+  const rig = await openRig({ backend: o.backend, months: MONTHS, lakeDir: disks.lake, stagingDir: disks.staging })
+  try {
+    const done: Partition[] = []
+    for (const [i, filling] of FILLINGS.entries()) {
+      const partition = rig.sample.partitions[i]
+      if (!partition) throw new Error('the sample is too small')
+      done.push(partition)
+      const found = await fill(rig, filling, partition)
+      found.push(...await violations(rig, { reference, partitions: done }))
+      wrong.push(...found.map((what) => `full ${filling.what}: ${what}`))
+      for (const worker of rig.workers) await worker.drain()
+      o.say(`${o.backend}: full ${filling.what}, ${wrong.length} violations`)
+    }
+    return { faults: FILLINGS.length, violations: wrong }
+  } finally {
+    await rig.close()
+  }
 }
 
 /** Fills the disk, waits for the stage to say so, sees that the partition waits, and frees the disk. */

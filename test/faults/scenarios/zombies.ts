@@ -73,8 +73,10 @@ async function stoppedAt(rig: Rig, point: Failpoint): Promise<Zombie> {
   return { worker, point, key: String(witness['partition']) }
 }
 
+/** A commit whose session is gone is not refused but lost; then the job waits, and finds itself superseded. */
 async function notFenced({ worker, point, key }: Zombie): Promise<string[]> {
-  const fenced = await worker.line(({ name, ...line }) => name === 'stage.fenced' && line['partition'] === key, 30_000)
+  const fenced = await worker.line(({ name, code, ...line }) => line['partition'] === key
+    && (name === 'stage.fenced' || (line.event === 'job' && code === 'CATALOG_UNREACHABLE')), 30_000)
   return fenced ? [] : [`the worker stopped at ${point} was not fenced:\n${worker.text.slice(-3_000)}`]
 }
 
