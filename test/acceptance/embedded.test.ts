@@ -105,14 +105,17 @@ describe('acceptance: embedded database', function () {
   })
 
   it('the first command ends while a second one works: the server stays for it', async () => {
-    served.faults.set({ match: /BUSDT.*\.zip$/, latencyMs: 700 })
+    // The second one cannot end before the first one has.
+    served.faults.set({ match: /BUSDT.*\.zip$/, errorRate: 1 })
     const first = startCli(backfill('AUSDT', QUIET), home.env)
-    const second = startCli(backfill('BUSDT', [...QUIET, '--concurrency', 'download=1']), home.env)
+    const second = startCli(backfill('BUSDT', QUIET), home.env)
     const ended = await first.ended
     expect(ended.code, ended.stderr).to.equal(0)
+    await until('the second one to be refused a file', () => served.faults.counts.errorRate > 0)
     expect(second.child.exitCode, 'the second one still works').to.equal(null)
     const server = embeddedPidOf(home.dir)
     expect(server).to.be.a('number')
+    served.faults.clear()
     const rest = await second.ended
     expect(rest.code, rest.stderr).to.equal(0)
     expect(summaryOf(rest).partitions).to.include({ verified: 6 })

@@ -9,6 +9,10 @@ import { acquireEmbeddedPostgres, removeEmbeddedPostgres } from '../../src/adapt
 const ROOT = resolve(import.meta.dirname, '../../..')
 const BIN = join(ROOT, 'bin/candlelake.js')
 
+/** Programs that were started and have not ended. */
+const alive = new Set<{ readonly child: ChildProcess; readonly ended: Promise<unknown>; readonly home: string | undefined }>()
+process.once('exit', () => alive.forEach(({ child }) => child.kill('SIGKILL')))
+
 export type Ended = { readonly code: number | null; readonly signal: string | null; readonly stdout: string; readonly stderr: string }
 
 /** A running `candlelake` process; `ended` resolves when it is gone. */
@@ -39,6 +43,11 @@ export async function temporaryHome(env: Readonly<Record<string, string>> = {}, 
     dir,
     env: { CANDLELAKE_HOME: dir, ...env },
     remove: async () => {
+      // What a failed test left running would hold the database.
+      for (const one of [...alive].filter(({ home }) => home === dir)) {
+        one.child.kill('SIGKILL')
+        await one.ended
+      }
       await share?.release()
       await removeHome(dir)
     },
@@ -89,7 +98,9 @@ function start(
     child.on('error', fail)
     child.on('close', (code, signal) => done({ code, signal, stdout, stderr }))
   })
-  ended.catch(() => undefined)
+  const one = { child, ended: ended.catch(() => undefined), home: env['CANDLELAKE_HOME'] }
+  alive.add(one)
+  void one.ended.then(() => alive.delete(one))
   return { child, ended, output: () => stdout + stderr }
 }
 
