@@ -13,7 +13,10 @@ export async function sweepExecution(c: Claim, ports: Ports, extent: 'all' | 'ow
   const own = stagingFolderOf(c.partition, c.generation, c.token)
   const { downloaded, converted, uploaded } = c.work
   const folders = extent === 'all' ? [own, downloaded?.folder, converted?.folder] : [own]
-  const incoming = [incomingKeyOf(c.partition, c.generation, c.token), extent === 'all' ? uploaded?.key : undefined]
+  const incoming = [
+    c.stage === 'upload' ? incomingKeyOf(c.partition, c.generation, c.token) : undefined,
+    extent === 'all' ? uploaded?.key : undefined,
+  ]
   try {
     for (const folder of folders) if (folder !== undefined) await ports.staging.clear(folder)
     for (const key of incoming) if (key !== undefined) await ports.lake.delete(key)

@@ -44,6 +44,14 @@ export async function inFolder<T>(folder: string, work: () => Promise<T>): Promi
   return result
 }
 
+/** The same for what may be lost in a power cut. */
+export async function inUnsyncedFolder<T>(folder: string, work: () => Promise<T>): Promise<T> {
+  return whilePruned(async () => {
+    await mkdir(folder, { recursive: true })
+    return work()
+  })
+}
+
 /** Removes a folder and its parents below `root` as long as they are empty. */
 export async function pruneFolders(folder: string, root: string): Promise<void> {
   for (let at = folder; at.length > root.length && at.startsWith(root); at = dirname(at)) {

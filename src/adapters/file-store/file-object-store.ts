@@ -4,7 +4,7 @@ import { dirname } from 'node:path'
 import { Readable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import { PipelineError } from '../../domain/errors.js'
-import type { ObjectKey } from '../../domain/names.js'
+import { INCOMING, type ObjectKey } from '../../domain/names.js'
 import { checkKeyPrefix } from '../../domain/object-key.js'
 import type { ObjectInfo, ObjectStore } from '../../domain/ports/object-store.js'
 import { pruneFolders, syncFile, syncFolder } from './durable.js'
@@ -14,7 +14,7 @@ import { hashedCopy } from './hashed-copy.js'
 import { KeyLocks } from './key-locks.js'
 import { placeFile, preconditionFailed } from './place-file.js'
 import { absentIn, openRoot, pathInRoot, type RootOptions } from './root-folder.js'
-import { STALE_MS, sweepTemp, tempPath } from './temp-files.js'
+import { makeTemp, STALE_MS, sweepTemp, tempPath } from './temp-files.js'
 import { walkFiles } from './walk-files.js'
 
 /** An object store in a folder, and the removal of what writers that died left unfinished (older than a day). */
@@ -29,6 +29,7 @@ class FolderStore implements FileObjectStore {
   readonly url: string
   readonly #root: string
   readonly #locks = new KeyLocks()
+  #hasTemp = false
 
   constructor(root: string) {
     this.#root = root
@@ -69,9 +70,8 @@ class FolderStore implements FileObjectStore {
   async put(o: Parameters<ObjectStore['put']>[0]): Promise<ObjectInfo> {
     const { condition } = o
     return this.#write(o.key, condition, async (temp) => {
-      const isThere = await statFile(o.path)
-      if (!isThere) throw new PipelineError('STAGING_LOST', 'the file to store is gone', { at: o.path })
       const sha256Hex = await hashedCopy(o.path, temp)
+      if (sha256Hex === null) throw new PipelineError('STAGING_LOST', 'the file to store is gone', { at: o.path })
       if (sha256Hex === o.sha256Hex) return
       throw new PipelineError('OBJECT_CORRUPT', 'the bytes read from disk are not those that were written', {
         at: o.path,
@@ -101,7 +101,7 @@ class FolderStore implements FileObjectStore {
     return orFileFailure(to, () =>
       this.#locks.runBoth([from, to], async () => {
         if (!(await statFile(from))) throw await this.#absent(o.from)
-        await placeFile({ from, to, condition: o.condition })
+        await placeFile({ from, to, condition: o.condition, fresh: false, durable: true })
         await pruneFolders(dirname(from), this.#root)
         return this.#infoAt(o.to, to)
       }),
@@ -145,17 +145,23 @@ class FolderStore implements FileObjectStore {
     condition: Parameters<ObjectStore['put']>[0]['condition'],
     fill: (temp: string) => Promise<void>,
   ): Promise<ObjectInfo> {
+    // An incoming object's content is flushed, its name is not: whoever finds it gone makes it again, and the move that
+    // publishes it flushes the new name.
     const to = pathInRoot(this.#root, key)
     return orFileFailure(to, async () => {
-      const temp = await tempPath(this.#root)
+      if (!this.#hasTemp) await makeTemp(this.#root)
+      this.#hasTemp = true
+      const temp = tempPath(this.#root)
       try {
         await fill(temp)
         return await this.#locks.run(to, async () => {
-          await placeFile({ from: temp, to, condition })
+          await placeFile({ from: temp, to, condition, fresh: true, durable: !key.startsWith(`${INCOMING}/`) })
           return this.#infoAt(key, to)
         })
-      } finally {
+      } catch (thrown) {
+        this.#hasTemp = false // its absence may be what failed
         await rm(temp, { force: true })
+        throw thrown
       }
     })
   }

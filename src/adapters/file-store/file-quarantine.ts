@@ -10,7 +10,7 @@ import { statFile } from './file-info.js'
 import { folderSize } from './folder-size.js'
 import { KeyLocks } from './key-locks.js'
 import { absentIn, openRoot, pathInRoot, refuseLinks, type RootOptions } from './root-folder.js'
-import { STALE_MS, sweepTemp, tempPath } from './temp-files.js'
+import { makeTemp, STALE_MS, sweepTemp, tempPath } from './temp-files.js'
 
 type Kept = Awaited<ReturnType<Quarantine['keep']>>
 
@@ -61,7 +61,8 @@ class FolderQuarantine implements Quarantine {
     for (const { path } of files) bytes += Number((await statFile(path))?.size ?? 0n)
     const before = (await folderSize(to))?.bytes ?? 0
     if ((await this.bytes()) - before + bytes > this.#maxBytes) return { kept: false, path: null, bytes }
-    const temp = await tempPath(this.#root)
+    await makeTemp(this.#root)
+    const temp = tempPath(this.#root)
     try {
       await mkdir(temp)
       for (const { name, path } of files) {

@@ -1,4 +1,4 @@
-import { open, readdir, rename, rm, statfs } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm, rmdir, statfs, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { PipelineError } from '../../domain/errors.js'
 import type { StagedFile, Staging } from '../../domain/ports/staging.js'
@@ -7,8 +7,9 @@ import { errnoOf, orAbsent, orFileFailure } from './file-failure.js'
 import { statFile } from './file-info.js'
 import { folderSize } from './folder-size.js'
 import { hashedCopy } from './hashed-copy.js'
+import { RecentNames } from './recent-names.js'
 import { absentIn, openRoot, pathInRoot, refuseLinks, tempFolderOf, type RootOptions } from './root-folder.js'
-import { STALE_MS, sweepTemp, tempPath } from './temp-files.js'
+import { makeTemp, STALE_MS, sweepTemp, tempPath } from './temp-files.js'
 
 /** Below an execution's folder, so that removing the folder removes the scratch files with it. */
 const SCRATCH = '.scratch'
@@ -22,17 +23,22 @@ export async function openFileStaging(o: RootOptions): Promise<Staging> {
 
 class FolderStaging implements Staging {
   readonly #root: string
+  /** Folders of partitions that no link leads out of; looking again for each execution was a fifth of all calls. */
+  readonly #seen = new RecentNames(1_000)
 
   constructor(root: string) {
     this.#root = root
   }
 
   async scratch(folder: string): Promise<string> {
-    const path = join(pathInRoot(this.#root, folder), SCRATCH)
+    const execution = pathInRoot(this.#root, folder)
+    const path = join(execution, SCRATCH)
     return orFileFailure(path, async () => {
+      if (this.#seen.has(dirname(execution)) && (await orAbsent(() => makeBoth(execution, path)))) return path
       await refuseLinks(this.#root, path)
       await absentIn(this.#root)
       await makeFolder(path)
+      this.#seen.add(dirname(execution))
       return path
     })
   }
@@ -40,14 +46,15 @@ class FolderStaging implements Staging {
   async keep(o: Parameters<Staging['keep']>[0]): Promise<StagedFile> {
     const to = pathInRoot(this.#root, o.key)
     return orFileFailure(to, async () => {
-      await refuseLinks(this.#root, dirname(to))
-      await absentIn(this.#root)
+      if (!this.#seen.has(dirname(dirname(to)))) {
+        await refuseLinks(this.#root, dirname(to))
+        await absentIn(this.#root)
+      }
       const handle = await orAbsent(() => open(o.path, 'r+'))
       if (!handle) throw lost(o.path, 'the scratch file is gone')
       // The content is flushed, the folder is not: a file that a power cut loses is found missing and made again, while
       // one of the right length without its content would be taken for good.
       const bytes = await handle.sync().then(() => handle.stat()).then((s) => s.size).finally(() => handle.close())
-      await makeFolder(dirname(to))
       await this.#place(o.path, to)
       return { key: o.key, bytes, sha256Hex: o.sha256Hex }
     })
@@ -67,9 +74,9 @@ class FolderStaging implements Staging {
   async clear(folder: string): Promise<void> {
     const path = pathInRoot(this.#root, folder)
     await orFileFailure(path, async () => {
-      await refuseLinks(this.#root, dirname(path))
-      // rm removes a link and never what it leads to.
-      await rm(path, { recursive: true, force: true })
+      if (!this.#seen.has(dirname(path))) await refuseLinks(this.#root, dirname(path))
+      await removeFlat(join(path, SCRATCH))
+      await removeFlat(path)
       await pruneFolders(dirname(path), this.#root)
     })
   }
@@ -91,21 +98,57 @@ class FolderStaging implements Staging {
     return orFileFailure(this.#root, () => sweepTemp(this.#root, olderThanMs))
   }
 
-  /** A rename; only where scratch lies on another disk, a copy. */
+  /** A rename; only where scratch lies on another disk, a copy. The folder is there already where the scratch file was in it. */
   async #place(from: string, to: string): Promise<void> {
+    if (await isRenamed(from, to)) return
+    await absentIn(this.#root)
+    await makeFolder(dirname(to))
+    if (!(await isRenamed(from, to))) await this.#copy(from, to)
+  }
+
+  async #copy(from: string, to: string): Promise<void> {
+    await makeTemp(this.#root)
+    const temp = tempPath(this.#root)
     try {
-      await rename(from, to)
-    } catch (thrown) {
-      if (errnoOf(thrown) !== 'EXDEV') throw thrown
-      const temp = await tempPath(this.#root)
-      try {
-        await hashedCopy(from, temp)
-        await rename(temp, to)
-        await rm(from)
-      } finally {
-        await rm(temp, { force: true })
-      }
+      if ((await hashedCopy(from, temp)) === null) throw lost(from, 'the scratch file is gone')
+      await rename(temp, to)
+      await rm(from)
+    } finally {
+      await rm(temp, { force: true })
     }
+  }
+}
+
+/** False where the folder is missing, or on another disk. */
+async function isRenamed(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to)
+    return true
+  } catch (thrown) {
+    if (errnoOf(thrown) === 'ENOENT' || errnoOf(thrown) === 'EXDEV') return false
+    throw thrown
+  }
+}
+
+/** Makes a folder and one within it, where the folder's own parent is there. */
+async function makeBoth(outer: string, inner: string): Promise<true> {
+  for (const path of [outer, inner]) {
+    await mkdir(path).catch((thrown: unknown) => {
+      if (errnoOf(thrown) !== 'EEXIST') throw thrown
+    })
+  }
+  return true
+}
+
+/** Removes a folder of files by half the calls of `rm`, which is left the others. A link goes, not what it leads to. */
+async function removeFlat(path: string): Promise<void> {
+  try {
+    const names = await orAbsent(() => readdir(path))
+    if (names === null) return
+    for (const name of names) await unlink(join(path, name))
+    await rmdir(path)
+  } catch {
+    await rm(path, { recursive: true, force: true })
   }
 }
 

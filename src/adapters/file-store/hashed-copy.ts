@@ -1,12 +1,14 @@
 import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
+import { orAbsent } from './file-failure.js'
 import { freshStamp } from './file-info.js'
 
 const CHUNK_BYTES = 262_144
 
-/** Copies a file to a new one, durably, and gives the SHA-256 (hex) of the bytes that were copied. */
-export async function hashedCopy(from: string, to: string): Promise<string> {
-  const source = await open(from, 'r')
+/** Copies a file to a new one, durably, and gives the SHA-256 (hex) of the bytes that were copied; null when there is none. */
+export async function hashedCopy(from: string, to: string): Promise<string | null> {
+  const source = await orAbsent(() => open(from, 'r'))
+  if (!source) return null
   try {
     const target = await open(to, 'wx')
     try {

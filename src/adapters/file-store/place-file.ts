@@ -2,7 +2,7 @@ import { link, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { PipelineError } from '../../domain/errors.js'
 import type { Condition } from '../../domain/ports/object-store.js'
-import { inFolder, syncFolder } from './durable.js'
+import { inFolder, inUnsyncedFolder } from './durable.js'
 import { errnoOf } from './file-failure.js'
 import { infoOf, statFile } from './file-info.js'
 
@@ -10,19 +10,25 @@ import { infoOf, statFile } from './file-info.js'
 const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'])
 
 /**
- * Puts a finished file in its place, durably and in one step; `from` is gone afterwards. The caller holds the lock of
- * the key. `ifNoneMatch` is exact between processes too, by link(2). `ifMatch` is a check and then a rename: the lock
- * excludes other writers of this process; the catalog's row lock, under which objects are published, other processes.
+ * Puts a finished file in its place in one step, durably where `durable`; `from` is gone afterwards, though a power cut may
+ * bring it back beside its new name. The caller holds the lock of the key. `ifNoneMatch` is exact between processes too, by
+ * link(2). `ifMatch` is a check and then a rename: the lock excludes other writers of this process; the catalog's row lock,
+ * under which objects are published, other processes. `fresh` says that nobody else ever saw `from`.
  * @throws {PRECONDITION_FAILED}
  */
-export async function placeFile(o: { from: string; to: string; condition: Condition | undefined }): Promise<void> {
+export async function placeFile(o: {
+  from: string
+  to: string
+  condition: Condition | undefined
+  fresh: boolean
+  durable: boolean
+}): Promise<void> {
   const { from, to, condition } = o
-  await inFolder(dirname(to), async () => {
+  await (o.durable ? inFolder : inUnsyncedFolder)(dirname(to), async () => {
     if (condition && 'ifNoneMatch' in condition) return placeNew(from, to)
     if (condition) await refuseOther(to, condition.ifMatch)
-    await renameOver(from, to)
+    await (o.fresh ? rename(from, to) : renameOver(from, to))
   })
-  if (dirname(from) !== dirname(to)) await syncFolder(dirname(from))
 }
 
 async function placeNew(from: string, to: string): Promise<void> {

@@ -7,16 +7,18 @@ import { tempFolderOf } from './root-folder.js'
 /** No write takes this long: what is older was left by a writer that died. */
 export const STALE_MS = 86_400_000
 
-/** The path of a new unfinished file in the root's file system; nothing is made there yet but its folder. */
-export async function tempPath(root: string): Promise<string> {
+/** Makes the folder of unfinished files in the root's file system. */
+export async function makeTemp(root: string): Promise<void> {
   try {
     // Not recursive: where the root itself is gone, a folder under a mount point would be made in its place.
     await mkdir(tempFolderOf(root))
   } catch (thrown) {
     if (errnoOf(thrown) !== 'EEXIST') throw thrown
   }
-  return join(tempFolderOf(root), `${randomUUID()}.part`)
 }
+
+/** The path of a new unfinished file; nothing is made there yet. */
+export const tempPath = (root: string): string => join(tempFolderOf(root), `${randomUUID()}.part`)
 
 /** Removes what writers that died left unfinished, older than `olderThanMs`. Gives how many entries it removed. */
 export async function sweepTemp(root: string, olderThanMs: number): Promise<number> {
