@@ -10,7 +10,7 @@ describe('faults: kill -9 at every failpoint', () => {
   const outcomes = new Map<BackendName, Outcome & { readonly kills: readonly Kill[] }>()
 
   before(async function () {
-    this.timeout(300_000)
+    this.timeout(1_500_000)
     const reference = await referenceFor(KILL_MONTHS)
     await Promise.all(BACKENDS.map(async (backend) => {
       const options = { backend, seed: 1, count: FAILPOINTS.length, months: KILL_MONTHS, reference }

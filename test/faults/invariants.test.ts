@@ -14,7 +14,7 @@ describe('faults: the invariants', () => {
   let partition: Partition
 
   before(async function () {
-    this.timeout(240_000)
+    this.timeout(900_000)
     reference = await referenceFor(1)
     rig = await openRig({ backend: 'postgres', months: 1 })
     const [first] = rig.sample.partitions
@@ -27,7 +27,7 @@ describe('faults: the invariants', () => {
   })
 
   after(async function () {
-    this.timeout(30_000)
+    this.timeout(120_000)
     await rig.close()
   })
 
@@ -53,7 +53,7 @@ describe('faults: the invariants', () => {
   })
 
   it('see a file that is left where nobody sweeps', async function () {
-    this.timeout(60_000)
+    this.timeout(180_000)
     const path = join(rig.lakeDir, dirname(objectKeyOf(partition)), 'data.parquet.old')
     await writeFile(path, 'x')
     const found = await violations(rig, { reference })
@@ -63,7 +63,7 @@ describe('faults: the invariants', () => {
   })
 
   it('let reconcile sweep what a worker left', async function () {
-    this.timeout(60_000)
+    this.timeout(180_000)
     const path = join(rig.stagingDir, dirname(objectKeyOf(partition)), 'g1-0123456789abcdef0123', 'source-0.zip')
     await mkdir(dirname(path), { recursive: true })
     await writeFile(path, 'x')
@@ -82,7 +82,7 @@ describe('faults: the invariants', () => {
   })
 
   it('see work that does not come to its end', async function () {
-    this.timeout(30_000)
+    this.timeout(120_000)
     await rig.plan({ force: true })
     const { settle } = await import('./settle.js')
     const found = await settle(rig, 2_000)

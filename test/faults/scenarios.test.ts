@@ -11,7 +11,7 @@ describe('faults', () => {
 
       // Both at once: most of their time is waiting for locks to run out.
       before(async function () {
-        this.timeout(240_000)
+        this.timeout(900_000)
         await Promise.all(backends.map(async (backend) => {
           outcomes.set(backend, await scenario.run({ backend, seed: 1, say: () => undefined }))
         }))

@@ -67,7 +67,7 @@ describe('postgres catalog: fenced writes', () => {
     expect(staged - (await catalog.stage.stagedBytes())).to.equal(1_700)
     const row = await rowOf(catalog, partition)
     expect(row).to.include({ state: 'planned', generation: 2, code: 'STAGING_LOST', lease_token: null })
-    expect(Object.keys(row['work'] as object).sort()).to.deep.equal(['bounds', 'wanted'])
+    expect(Object.keys(row['work'] as object).sort()).to.deep.equal(['bounds', 'restarts', 'wanted'])
   })
 
   it('counts the bytes of staged files until the partition ends', async () => {
