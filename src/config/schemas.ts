@@ -3,8 +3,12 @@ import { z } from 'zod'
 import { FAILPOINTS, type Failpoint } from '../domain/failpoints.js'
 import type { Setting } from './settings.js'
 
-/** A failpoint and what happens there: `kill` as by kill -9, `stop` as by SIGSTOP. Without a partition, at the first one. */
-export type ArmedFailpoint = { readonly point: Failpoint; readonly action: 'kill' | 'stop'; readonly partition?: string }
+/** A failpoint and what happens there: `kill` as by kill -9, `stop` as by SIGSTOP. With no partition, at the first. */
+export type ArmedFailpoint = {
+  readonly point: Failpoint
+  readonly action: 'kill' | 'stop'
+  readonly partition?: string
+}
 
 const UNITS = { '': 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 } as const
 

@@ -41,9 +41,9 @@ type Material = {
 export async function verify(c: Claim, ports: Ports, signal: AbortSignal): Promise<StageResult> {
   const scratch = await ports.staging.scratch(stagingFolderOf(c.partition, c.generation, c.token))
   const work = materialOf(c)
-  const [data, beside] = [await ports.lake.head(objectKeyOf(c.partition)), await ports.lake.head(certificateKeyOf(c.partition))]
-  const isIn = (await ports.lake.head(work.uploaded.key)) === null
-  const material = { ...work, scratch, isIn, shown: { data, certificate: beside } }
+  const data = await ports.lake.head(objectKeyOf(c.partition))
+  const shown = { data, certificate: await ports.lake.head(certificateKeyOf(c.partition)) }
+  const material = { ...work, scratch, shown, isIn: (await ports.lake.head(work.uploaded.key)) === null }
   const path = await materialise(c, material, ports)
   const { numericType } = ports.settings.parquet
   const inspected = await ports.engine.inspect({ partition: c.partition, path, numericType }, signal)

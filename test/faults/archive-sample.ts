@@ -40,5 +40,6 @@ async function publish(root: string, p: Partition, edition: 1 | 2): Promise<void
   const [fromMs, toMs] = [Number(fromUs / US_PER_MS), Number(toUs / US_PER_MS)]
   const seed = edition * 1_000_000 + Number(p.month.replace('-', '')) + (p.symbol === SYMBOLS[0] ? 0 : 500_000)
   const rows = syntheticCandles({ seed, fromMs, toMs, stepMs: HOUR_MS })
-  await writeKlineFile({ root, market: 'spot', period: 'monthly', symbol: p.symbol, interval: '1h', label: p.month, rows })
+  const { symbol, interval, month: label } = p
+  await writeKlineFile({ root, market: 'spot', period: 'monthly', symbol, interval, label, rows })
 }

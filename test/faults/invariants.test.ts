@@ -44,7 +44,9 @@ describe('faults: the invariants', () => {
 
   it('see a partition that ended otherwise', async () => {
     const ends = new Map([['spot-klines/AAAUSDT/1h/2021-01', { state: 'quarantined', code: 'CORRUPT' } as const]])
-    expect(await violations(rig, { reference, ends })).to.deep.equal(['spot-klines/AAAUSDT/1h/2021-01 is verified (null), not quarantined (CORRUPT)'])
+    expect(await violations(rig, { reference, ends })).to.deep.equal([
+      'spot-klines/AAAUSDT/1h/2021-01 is verified (null), not quarantined (CORRUPT)',
+    ])
   })
 
   it('see a secret in a log line', async () => {

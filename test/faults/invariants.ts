@@ -1,3 +1,4 @@
+import type { JobType } from 'bullmq'
 import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -6,6 +7,7 @@ import { certificateKeyOf, objectKeyOf } from '../../src/domain/names.js'
 import { partitionKeyOf, type Partition } from '../../src/domain/partition.js'
 import type { PartitionSummary } from '../../src/domain/ports/keeper-catalog.js'
 import type { State } from '../../src/domain/states.js'
+import type { StageJobData } from '../../src/jobs/stage-job.js'
 import { STAGES } from '../../src/jobs/stages.js'
 import { CANARY, type Rig } from './rig.js'
 import type { Line } from './worker-child.js'
@@ -23,8 +25,8 @@ export type Expected = {
 }
 
 /**
- * What must hold whatever went wrong, as sentences that say where it does not: everything verified, one object and one row
- * a partition with the bytes of an undisturbed run, nothing left behind, no attempt spent, no secret told.
+ * What must hold whatever went wrong, as sentences that say where it does not: everything verified, one object and one
+ * row a partition with the bytes of an undisturbed run, nothing left behind, no attempt spent, no secret told.
  */
 export async function violations(rig: Rig, expected: Expected): Promise<string[]> {
   const found = await settle(rig)
@@ -74,17 +76,20 @@ async function objectViolations(rig: Rig, row: PartitionSummary, expected: Expec
     ['the dataHash beside it', beside.dataHash, reference.dataHash],
     ["the catalog's dataHash", certificate?.dataHash, reference.dataHash],
   ].filter(([, is, should]) => is !== should)
-  return differing.map(([what, is, should]) => `${key}: ${what} is ${String(is).slice(0, 12)}, not ${String(should).slice(0, 12)}`)
+  const short = (value: unknown): string => String(value).slice(0, 12)
+  return differing.map(([what, is, should]) => `${key}: ${what} is ${short(is)}, not ${short(should)}`)
 }
+
+const KINDS: JobType[] = ['completed', 'failed', 'wait', 'active', 'delayed', 'prioritized']
 
 /** A job that failed, or that needed more than one attempt, spent one: a delay, a crash and a hand-back spend none. */
 async function queueViolations(rig: Rig, expected: Expected): Promise<string[]> {
   const found: string[] = []
   for (const stage of STAGES) {
-    for (const job of await rig.queues.queue(stage).getJobs(['completed', 'failed', 'wait', 'active', 'delayed', 'prioritized'])) {
+    for (const job of await rig.queues.queue(stage).getJobs(KINDS)) {
       const text = JSON.stringify(job.asJSON())
       if (text.includes(CANARY)) found.push(`job ${job.id} holds a secret`)
-      if (expected.ends?.has((job.data as { p: string }).p)) continue
+      if (expected.ends?.has((job.data as StageJobData).p)) continue
       const state = await job.getState()
       if (state !== 'completed') found.push(`job ${job.id} is ${state}: ${job.failedReason}`)
       if (job.attemptsMade > 1) found.push(`job ${job.id} made ${job.attemptsMade} attempts`)
@@ -96,14 +101,13 @@ async function queueViolations(rig: Rig, expected: Expected): Promise<string[]> 
 const SPENT = new Set(['retry', 'failed', 'quarantined'])
 
 function outcomeViolations(rig: Rig, expected: Expected): string[] {
-  const spent = rig.workers.flatMap((worker) => worker.lines).filter((line): line is Line & { code: string; partition: string } =>
-    line.event === 'job' && SPENT.has(line.outcome ?? '') && typeof line['code'] === 'string')
-  return spent
-    .filter(({ partition }) => !expected.ends?.has(partition))
-    .map(({ stage, partition, outcome, code }) => `${stage} of ${partition} spent an attempt: ${outcome} ${code}`)
+  const spent = ({ event, outcome = '', code, partition }: Line): boolean =>
+    event === 'job' && SPENT.has(outcome) && typeof code === 'string' && !expected.ends?.has(String(partition))
+  return rig.workers.flatMap((worker) => worker.lines.filter(spent)).map(({ stage, partition, outcome, code }) =>
+    `${stage} of ${String(partition)} spent an attempt: ${outcome} ${String(code)}`)
 }
 
 function secretViolations(rig: Rig): string[] {
-  const telling = rig.workers.filter((worker) => worker.text.includes(CANARY)).map((worker) => `worker ${worker.pid} told a secret`)
+  const telling = rig.workers.filter(({ text }) => text.includes(CANARY)).map(({ pid }) => `worker ${pid} told secrets`)
   return rig.log.some((line) => line.includes(CANARY)) ? [...telling, 'this process logged a secret'] : telling
 }

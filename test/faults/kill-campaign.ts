@@ -12,10 +12,10 @@ import { randomOf, shuffled, type Outcome } from './scenario.js'
 /** Armed workers at a time. */
 const LANES = 2
 /**
- * Beside them a worker lives that takes one job of a stage at a time. Without it nobody but the dying has a partition in
- * hand, round after round the same ones, and what dies ten times in a row is rightly given up.
+ * Beside them a worker lives that takes one job of a stage at a time. Without it nobody but the dying has a partition
+ * in hand, round after round the same ones, and what dies ten times in a row is rightly given up.
  */
-const HEALTHY = { DOWNLOAD_CONCURRENCY: '1', CONVERT_CONCURRENCY: '1', UPLOAD_CONCURRENCY: '1', VERIFY_CONCURRENCY: '1' }
+const HEALTHY = Object.fromEntries(STAGES.map((stage) => [`${stage.toUpperCase()}_CONCURRENCY`, '1']))
 /** A point that no worker came to in this time is a violation: its fault did not happen. */
 const REACH_MS = 45_000
 /** Months planned at a time, of one symbol. */
@@ -34,9 +34,9 @@ export type Campaign = {
 export type Kill = { readonly point: Failpoint; readonly partition: string }
 
 /**
- * Kills workers at failpoints, every point once a round, in an order that the seed gives, over one lake, catalog and queue.
- * Each round ends when everything is finished, with the invariants over the whole lake. When all months are there they
- * are done again, so that later rounds replace what earlier ones published.
+ * Kills workers at failpoints, every point once a round, in an order that the seed gives, over one lake, catalog and
+ * queue. Each round ends when everything is finished, with the invariants over the whole lake. When all months are
+ * there they are done again, so that later rounds replace what earlier ones published.
  */
 export async function killCampaign(o: Campaign): Promise<Outcome & { readonly kills: readonly Kill[] }> {
   const rig = await openRig({ backend: o.backend, months: o.months })

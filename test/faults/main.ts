@@ -1,8 +1,7 @@
 /**
- * The fault campaign: `npm run faults -- --count 200 --seed 1 --backend redis|postgres|both --only NAME`. `--count` is of
- * workers killed, on each backend; the other scenarios run once. `--disks LAKE,STAGING` are small disks, mounted already.
- * Ends with `N faults, N violations`, and with exit code 1
- * if there was any.
+ * The fault campaign: `npm run faults -- --count 200 --seed 1 --backend redis|postgres|both --only NAME,NAME`.
+ * `--count` is of workers killed, on each backend; the other scenarios run once. `--disks LAKE,STAGING` are folders on
+ * small disks, mounted already. Ends with `N faults, N violations`, and with exit code 1 if there was any.
  */
 import { parseArgs } from 'node:util'
 import { stopShared } from '../support/shared.js'
@@ -41,8 +40,11 @@ async function run(scenario: Scenario, backend: BackendName): Promise<void> {
   const started = performance.now()
   const [lake, staging] = values.disks?.split(',') ?? []
   const disks = lake === undefined || staging === undefined ? {} : { disks: { lake, staging } }
-  const { faults, violations } = await scenario.run({ backend, seed, say: (line) => console.log(`  ${line}`), ...disks })
-    .catch((thrown: unknown) => ({ faults: 0, violations: [thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)] }))
+  const say = (line: string): void => console.log(`  ${line}`)
+  const { faults, violations } = await scenario.run({ backend, seed, say, ...disks }).catch((thrown: unknown) => {
+    const why = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown)
+    return { faults: 0, violations: [why] }
+  })
   total.faults += faults
   total.violations += violations.length
   for (const violation of violations) console.log(`  VIOLATION ${violation}`)

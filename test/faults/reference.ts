@@ -13,7 +13,7 @@ export const REPUBLISHED_MONTHS = 3
 
 let known: { readonly months: number; readonly reference: Promise<Reference> } | null = null
 
-/** The hashes of an undisturbed run over so many months, on Postgres; kept for later callers that want no more months. */
+/** The hashes of an undisturbed run over so many months, on Postgres; kept for callers that want no more months. */
 export function referenceFor(months: number): Promise<Reference> {
   if (known && known.months >= months) return known.reference
   known = { months, reference: undisturbed(months) }
@@ -40,12 +40,13 @@ async function undisturbed(months: number): Promise<Reference> {
     async function run(): Promise<Map<string, ReferenceHashes>> {
       await rig.plan()
       const wrong = await settle(rig)
-      if (wrong.length > 0) throw new Error(`the undisturbed run is disturbed: ${wrong.join('; ')}\n${worker.text.slice(-3_000)}`)
+      if (wrong.length > 0) throw new Error(`the undisturbed run: ${wrong.join('; ')}\n${worker.text.slice(-3_000)}`)
       const hashes = new Map<string, ReferenceHashes>()
       for await (const { partition, state, published, certificate } of (await rig.app.keeper()).partitions({})) {
-        if (state !== 'verified' || !published || !certificate) throw new Error(`${partitionKeyOf(partition)} is ${state}`)
+        const key = partitionKeyOf(partition)
+        if (state !== 'verified' || !published || !certificate) throw new Error(`${key} is ${state}`)
         const { sha256Hex, rows } = published
-        hashes.set(partitionKeyOf(partition), { sha256Hex, rows, dataHash: certificate.dataHash })
+        hashes.set(key, { sha256Hex, rows, dataHash: certificate.dataHash })
       }
       return hashes
     }

@@ -8,6 +8,7 @@ import { startArchiveServer, type ArchiveServer } from '../../src/archive-server
 import type { App, PlanReport } from '../../src/cli/app.js'
 import { openApp } from '../../src/compose.js'
 import { resolveConfig } from '../../src/config.js'
+import type { State } from '../../src/domain/states.js'
 import { openBackend, type QueueBackend } from '../../src/queues/backend.js'
 import { freshDatabase, startServer, type TestServer } from '../support/postgres.js'
 import { startRedis, type TestRedis } from '../support/redis.js'
@@ -105,10 +106,10 @@ async function assemble(o: RigOptions, undo: (() => Promise<unknown>)[]): Promis
   }
   const { config } = await resolveConfig({ flags: {}, environment: env, dotenv: {}, userHome: home.path, cores: 2 })
   const log: string[] = []
-  const at = (level: string) => (name: string, fields?: unknown): void => void log.push(JSON.stringify({ level, name, fields }))
-  const app = openApp({
-    config, observe: () => undefined, log: { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') },
-  })
+  const at = (level: string) => (name: string, fields?: unknown): void =>
+    void log.push(JSON.stringify({ level, name, fields }))
+  const logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+  const app = openApp({ config, observe: () => undefined, log: logger })
   undo.push(() => app.close())
   await app.keeper()
   const queues = await openBackend({ url: redisUrl, postgres: connection, maxConnections: 2 })
@@ -116,18 +117,22 @@ async function assemble(o: RigOptions, undo: (() => Promise<unknown>)[]): Promis
   const workers: WorkerChild[] = []
   undo.push(() => Promise.all(workers.map((worker) => worker.kill())))
   return {
-    backend: o.backend, sample, archive, app, queues, lakeDir, stagingDir, redis, redisUrl, postgres, connection, workers, log,
+    backend: o.backend, sample, archive, app, queues, lakeDir, stagingDir, redis, redisUrl, postgres, connection,
+    workers, log,
     worker({ points, env: more = {} } = {}) {
       const armed = points === undefined ? {} : { CANDLELAKE_FAILPOINTS: points }
-      const started = new WorkerChild({ PATH: process.env['PATH'] ?? '', HOME: home.path, ...env, ...armed, ...more }, home.path)
+      const whole = { PATH: process.env['PATH'] ?? '', HOME: home.path, ...env, ...armed, ...more }
+      const started = new WorkerChild(whole, home.path)
       workers.push(started)
       return started
     },
-    plan: ({ symbols = SYMBOLS, months = [FIRST_MONTH, sample.partitions.at(-1)?.month ?? FIRST_MONTH], force = false } = {}) =>
-      app.plan(
-        { dataset: 'spot-klines', symbols: { names: symbols }, intervals: ['1h'], firstMonth: months[0], lastMonth: months[1] },
+    plan({ symbols: names = SYMBOLS, months, force = false } = {}) {
+      const [firstMonth, lastMonth] = months ?? [FIRST_MONTH, sample.partitions.at(-1)?.month ?? FIRST_MONTH]
+      return app.plan(
+        { dataset: 'spot-klines', symbols: { names }, intervals: ['1h'], firstMonth, lastMonth },
         { dryRun: false, force, asked: {}, signal: new AbortController().signal, onProgress: () => undefined },
-      ),
+      )
+    },
     close: () => undoAll(undo),
   }
 }
@@ -155,7 +160,6 @@ export async function until(holds: () => boolean | Promise<boolean>, ms: number,
 }
 
 /** How many partitions are in this state. */
-export async function countOf(rig: Rig, ...states: readonly (keyof Awaited<ReturnType<Awaited<ReturnType<App['keeper']>>['states']>>)[]): Promise<number> {
-  const counts = await (await rig.app.keeper()).states()
-  return states.reduce((sum, state) => sum + counts[state], 0)
+export async function countOf(rig: Rig, state: State): Promise<number> {
+  return (await (await rig.app.keeper()).states())[state]
 }

@@ -1,6 +1,6 @@
 import type { BackendName } from './rig.js'
 
-/** What a scenario came to. `faults` counts those whose witness was seen; every sentence of `violations` is a failure. */
+/** What a scenario came to. `faults` are those whose witness was seen; each sentence of `violations` is a failure. */
 export type Outcome = { readonly faults: number; readonly violations: readonly string[] }
 
 /** How a scenario is run. The same seed gives the same points in the same order. */

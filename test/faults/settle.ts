@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { asPipelineError } from '../../src/domain/errors.js'
+import { parseLakeKey } from '../../src/domain/names.js'
 import { until, type Rig } from './rig.js'
 
 /** Long enough for a lost lock, a sweep's quiet time and a backoff on a machine that others use too. */
@@ -21,7 +22,7 @@ export async function settle(rig: Rig, ms = WORK_MS): Promise<string[]> {
   return isSwept ? [] : [`left behind: ${found.join(', ')}`]
 }
 
-/** What catalog and queue still have to do, as text; empty when it is nothing. A server that is away has to come back. */
+/** What catalog and queue still have to do, as text; empty when it is nothing. */
 export async function unfinished(rig: Rig): Promise<string> {
   try {
     const keeper = await rig.app.keeper()
@@ -39,12 +40,14 @@ export async function unfinished(rig: Rig): Promise<string> {
 /** Files of work that is not finished, wherever stages write: there should be none. */
 async function leftovers(rig: Rig): Promise<readonly string[]> {
   const staged = await filesBelow(rig.stagingDir)
-  const inLake = (await filesBelow(rig.lakeDir)).filter((name) => !/^(?!_)[^/]+\/[^/]+\/[^/]+\/[^/]+\/(data\.parquet|certificate\.json)$/.test(name))
-  return [...staged.map((name) => `staging/${name}`), ...inLake.map((name) => `lake/${name}`)].filter((name) => !name.endsWith('/ballast'))
+  const isLeft = (name: string): boolean => !['data', 'certificate'].includes(parseLakeKey(name)?.kind ?? '')
+  const inLake = (await filesBelow(rig.lakeDir)).filter(isLeft)
+  return [...staged.map((name) => `staging/${name}`), ...inLake.map((name) => `lake/${name}`)]
 }
 
 /** Every file below a folder, by its path in it. */
 export async function filesBelow(dir: string): Promise<string[]> {
   const entries = await readdir(dir, { recursive: true, withFileTypes: true })
-  return entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name).slice(dir.length + 1)).sort()
+  const files = entries.filter((entry) => !entry.isDirectory())
+  return files.map((entry) => join(entry.parentPath, entry.name).slice(dir.length + 1)).sort()
 }

@@ -6,8 +6,12 @@ import type { Readable } from 'node:stream'
 const ENTRY = fileURLToPath(new URL('./worker-process.js', import.meta.url))
 
 /** A line that a worker wrote: `event` is `ready`, `job`, `log` (with `name`) or `failpoint`. */
-export type Line = { readonly event: string; readonly name?: string; readonly stage?: string; readonly outcome?: string }
-  & Readonly<Record<string, unknown>>
+export type Line = Readonly<Record<string, unknown>> & {
+  readonly event: string
+  readonly name?: string
+  readonly stage?: string
+  readonly outcome?: string
+}
 
 export type Ending = { readonly code: number | null; readonly signal: NodeJS.Signals | null }
 

@@ -1,6 +1,6 @@
 /**
- * A worker as a process that may be killed: what it does goes to stdout as JSON lines. Not the command `worker`, because
- * faults are judged by what each single job came to, which that command does not print.
+ * A worker as a process that may be killed: what it does goes to stdout as JSON lines. Not the command `worker`: faults
+ * are judged by what each single job came to, which that command does not print.
  */
 import { openApp } from '../../src/compose.js'
 import { loadConfig } from '../../src/config.js'

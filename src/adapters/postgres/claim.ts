@@ -30,8 +30,8 @@ export async function claim(db: Kysely<unknown>, o: Request, maxCrashes: number)
 }
 
 /**
- * A worker that dies has more than one partition in hand, and only one of them may be to blame. Those that saw two deaths
- * in a row are taken one at a time: the one to blame dies alone from then on, and the others come to their end.
+ * A worker that dies has more than one partition in hand, and only one of them may be to blame. Those that saw two
+ * deaths in a row are taken one at a time: the one to blame dies alone from then on, and the others come to their end.
  */
 async function takeSuspect(db: Kysely<unknown>, o: Request, maxCrashes: number): Promise<ClaimResult | null> {
   return db.transaction().execute(async (trx) => {

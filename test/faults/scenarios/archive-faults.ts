@@ -10,9 +10,9 @@ import type { Scenario } from '../scenario.js'
 const FILES = '/data/'
 
 /**
- * Months that are downloaded under each fault. A body that ends early three times in a row is mended in place; four times
- * is the source's own failure, SOURCE_TRUNCATED, and spends an attempt. Node tells a client of a reset in mid-body the same
- * as of an end, so this holds for resets too.
+ * Months that are downloaded under each fault. A body that ends early three times in a row is mended in place; four
+ * times is the source's own failure, SOURCE_TRUNCATED, and spends an attempt. Node tells a client of a reset in
+ * mid-body the same as of an end, so this holds for resets too.
  */
 const FAULTS: readonly { readonly kind: FaultKind; readonly months: number; readonly rule: FaultRule }[] = [
   { kind: 'errorRate', months: 4, rule: { match: FILES, errorRate: 0.3 } },
@@ -29,9 +29,8 @@ export const archiveFaults: Scenario = {
   backends: BACKENDS,
   async run(o) {
     const reference = await referenceFor(MONTHS)
-    const rig = await openRig({
-      backend: o.backend, months: MONTHS, env: { ARCHIVE_IDLE_TIMEOUT_SECONDS: '1', ARCHIVE_HEADERS_TIMEOUT_SECONDS: '2' },
-    })
+    const env = { ARCHIVE_IDLE_TIMEOUT_SECONDS: '1', ARCHIVE_HEADERS_TIMEOUT_SECONDS: '2' }
+    const rig = await openRig({ backend: o.backend, months: MONTHS, env })
     const wrong: string[] = []
     let faults = 0
     let from = FIRST_MONTH

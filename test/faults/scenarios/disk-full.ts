@@ -9,7 +9,7 @@ import { referenceFor } from '../reference.js'
 import { BACKENDS, openRig, until, type Rig } from '../rig.js'
 import type { Outcome, RunOptions, Scenario } from '../scenario.js'
 import { inNamespace } from '../small-disks.js'
-import type { WorkerChild } from '../worker-child.js'
+import type { Line, WorkerChild } from '../worker-child.js'
 
 const DISK_KIB = 4_096
 
@@ -71,7 +71,7 @@ async function fillAll(o: RunOptions, disks: NonNullable<RunOptions['disks']>): 
 }
 
 /** Fills the disk, waits for the stage to say so, sees that the partition waits, and frees the disk. */
-async function fill(rig: Rig, { stage, disk, stopAt, what }: Filling, partition: Partition): Promise<string[]> {
+async function fill(rig: Rig, { stage, disk, stopAt }: Filling, partition: Partition): Promise<string[]> {
   const dir = disk === 'lake' ? rig.lakeDir : rig.stagingDir
   const key = partitionKeyOf(partition)
   rig.archive.faults.set(stopAt === null ? [{ match: '.zip', bytesPerSecond: 20_000 }] : [])
@@ -80,8 +80,10 @@ async function fill(rig: Rig, { stage, disk, stopAt, what }: Filling, partition:
   await (stopAt === null ? streaming(rig, partition) : stopped(worker))
   const free = fillUp(dir)
   worker.signal('SIGCONT')
-  const said = await worker.line((line) => line.name === 'stage.waits' && line.stage === stage && line['code'] === 'DISK_FULL', 20_000)
-  const wrong = said ? [] : [`${stage} did not say DISK_FULL with ${free} bytes free ${what}:\n${worker.text.slice(-3_000)}`]
+  const isFull = (line: Line): boolean =>
+    line.name === 'stage.waits' && line.stage === stage && line['code'] === 'DISK_FULL'
+  const said = await worker.line(isFull, 20_000)
+  const wrong = said ? [] : [`${stage} did not say DISK_FULL with ${free} bytes free:\n${worker.text.slice(-3_000)}`]
   const unfinished = await (await rig.app.keeper()).unfinished()
   if (STAGES.every((one) => unfinished[one] === 0)) wrong.push(`${key} does not wait for space`)
   rmSync(join(dir, 'ballast'))
@@ -96,7 +98,8 @@ async function streaming(rig: Rig, p: Partition): Promise<void> {
 
 async function stopped(worker: WorkerChild): Promise<void> {
   const witness = await worker.line(({ event }) => event === 'failpoint', 30_000)
-  if (!witness || !await until(() => worker.state === 'T', 5_000)) throw new Error(`no worker stopped:\n${worker.text.slice(-2_000)}`)
+  const isStopped = witness !== null && await until(() => worker.state === 'T', 5_000)
+  if (!isStopped) throw new Error(`no worker stopped:\n${worker.text.slice(-2_000)}`)
 }
 
 /** Writes until there is no room for a single byte more; gives what the file system then says is free, bytes. */

@@ -21,7 +21,8 @@ export const planners: Scenario = {
       const runs = new Set(reports.map(({ run }) => run?.id))
       if (runs.size !== 2) wrong.push('there was one run')
       const again = await rig.plan()
-      if (again.todo + again.joined > 0) wrong.push(`the same backfill again started ${again.todo} and joined ${again.joined}`)
+      const { todo, joined } = again
+      if (todo + joined > 0) wrong.push(`the same backfill again started ${todo} and joined ${joined}`)
       wrong.push(...onceEach(rig), ...await violations(rig, { reference }))
       for (const worker of workers) await worker.drain()
       o.say(`${o.backend}: ${reports.length + 1} plans, ${wrong.length} violations`)
@@ -48,7 +49,8 @@ export const cancelled: Scenario = {
       const plans = await rig.app.plans()
       const { cancelled: count, kept } = await plans.cancel(all.run?.id ?? '')
       const wrong = count > 0 && kept > 0 ? [] : [`cancelled ${count} and kept ${kept}`]
-      const isDone = await until(async () => (await plans.progress(half.run?.id ?? '')).states.verified === MONTHS, 60_000, 100)
+      const verified = async (): Promise<number> => (await plans.progress(half.run?.id ?? '')).states.verified
+      const isDone = await until(async () => (await verified()) === MONTHS, 60_000, 100)
       if (!isDone) wrong.push('the other run did not come to its end')
       if ((await countOf(rig, 'cancelled')) === 0) wrong.push('nothing stayed cancelled')
       await rig.plan()
@@ -65,7 +67,8 @@ export const cancelled: Scenario = {
 /** Every partition published by exactly one job. */
 function onceEach(rig: Rig): string[] {
   const published = rig.workers.flatMap((worker) => worker.lines)
-    .filter((line) => line.event === 'job' && line.stage === 'verify' && line.outcome === 'ok').map((line) => line['partition'])
+    .filter(({ event, stage, outcome }) => event === 'job' && stage === 'verify' && outcome === 'ok')
+    .map((line) => line['partition'])
   return rig.sample.partitions.map(partitionKeyOf).flatMap((key) => {
     const count = published.filter((one) => one === key).length
     return count === 1 ? [] : [`${key} was published ${count} times`]

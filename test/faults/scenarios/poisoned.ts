@@ -8,14 +8,14 @@ import type { Scenario } from '../scenario.js'
 const MONTHS = 3
 
 /**
- * Deaths in a row that a partition may come to by its company alone: two, one more while it is in hand, and two for leases
- * that run out on a busy machine.
+ * Deaths in a row that a partition may come to by its company alone: two, one more while it is in hand, and two for
+ * leases that run out on a busy machine.
  */
 const MOST_BLAMED = 5
 
 export const poisoned: Scenario = {
   name: 'poisoned',
-  title: 'a partition that kills every worker is given up as POISONED, and those that it shared its workers with are verified',
+  title: 'a partition that kills every worker is given up as POISONED, and those that shared its workers are verified',
   backends: BACKENDS,
   async run(o) {
     const reference = await referenceFor(MONTHS)
@@ -51,7 +51,7 @@ export const poisoned: Scenario = {
   },
 }
 
-/** The most deaths in a row, with the one that may be to come, that any other partition was counted until the poison's end. */
+/** The most deaths in a row, one that may be to come included, that another partition was counted until the end. */
 async function mostBlamed(rig: Rig, poison: string): Promise<number> {
   const client = new pg.Client(rig.connection)
   await client.connect()
@@ -59,8 +59,9 @@ async function mostBlamed(rig: Rig, poison: string): Promise<number> {
   try {
     await until(async () => {
       const { rows } = await client.query<{ crashes: number; failed: boolean }>(`
-        select coalesce(max(crashes) filter (where not is_poison), 0) as crashes, bool_or(is_poison and state = 'failed') as failed
-        from (select crashes, state, concat_ws('/', dataset, symbol, "interval", month) = $1 as is_poison from candlelake.partitions) p`, [poison])
+        select coalesce(max(crashes) filter (where key <> $1), 0) as crashes,
+          bool_or(key = $1 and state = 'failed') as failed
+        from candlelake.partitions, concat_ws('/', dataset, symbol, "interval", month) as key`, [poison])
       most = Math.max(most, rows[0]?.crashes ?? 0)
       return rows[0]?.failed ?? false
     }, 120_000, 100)

@@ -30,7 +30,7 @@ export const postgresCrashed: Scenario = {
       const wrong = before === (await startedAt(rig)) ? ['Postgres was not restarted'] : []
       if (left < 2) wrong.push('the run was over too early')
       wrong.push(...await violations(rig, { reference }))
-      for (const worker of workers) if (!worker.alive) wrong.push(`a worker did not survive:\n${worker.text.slice(-2_000)}`)
+      for (const { alive, text } of workers) if (!alive) wrong.push(`a worker did not survive:\n${text.slice(-2_000)}`)
       for (const worker of workers) await worker.drain()
       o.say(`${o.backend}: crashed with ${left} of ${rig.sample.partitions.length} to do, ${wrong.length} violations`)
       return { faults: 1, violations: wrong }

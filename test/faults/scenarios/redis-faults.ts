@@ -42,7 +42,8 @@ export const redisFull: Scenario = {
   run: (o) => midRun(o, {}, async (rig) => {
     const redis = control(rig)
     await redis.config('SET', 'maxmemory', '100kb')
-    const refusals = async (): Promise<number> => Number(/errorstat_OOM:count=(\d+)/.exec(await redis.info('errorstats'))?.[1] ?? 0)
+    const refusals = async (): Promise<number> =>
+      Number(/errorstat_OOM:count=(\d+)/.exec(await redis.info('errorstats'))?.[1] ?? 0)
     const isFull = await until(async () => (await refusals()) > 0, 20_000)
     await sleep(3_000)
     await redis.config('SET', 'maxmemory', '0')
@@ -57,11 +58,13 @@ async function midRun(
 ): Promise<Outcome> {
   const reference = await referenceFor(MONTHS)
   const archiveFaults = [{ latencyMs: 400, match: '/data/' }]
-  const rig = await openRig({ backend: o.backend, months: MONTHS, archiveFaults, ...options, env: { DOWNLOAD_CONCURRENCY: '2' } })
+  const env = { DOWNLOAD_CONCURRENCY: '2' }
+  const rig = await openRig({ backend: o.backend, months: MONTHS, archiveFaults, ...options, env })
   try {
     const worker = rig.worker()
     await rig.plan()
-    if (!await until(async () => (await countOf(rig, 'verified')) >= 2, 60_000, 20)) throw new Error(`no progress:\n${worker.text}`)
+    const isUnderWay = await until(async () => (await countOf(rig, 'verified')) >= 2, 60_000, 20)
+    if (!isUnderWay) throw new Error(`no progress:\n${worker.text}`)
     const left = rig.sample.partitions.length - (await countOf(rig, 'verified'))
     const wrong = left >= 2 ? await strike(rig) : ['the run was over too early']
     wrong.push(...await violations(rig, { reference }))

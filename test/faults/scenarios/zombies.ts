@@ -35,8 +35,10 @@ export const lockedZombies: Scenario = {
 
 type Zombie = { readonly worker: WorkerChild; readonly point: Failpoint; readonly key: string }
 
-/** Stops a worker at each point, lets another finish everything and then newer revisions, and lets the stopped ones go on. */
-async function wake(o: RunOptions, points: readonly Failpoint[], meanwhile: (rig: Rig) => Promise<void>): Promise<Outcome> {
+/** Stops a worker at each point, lets another finish all and then newer revisions, and lets the stopped ones go on. */
+async function wake(
+  o: RunOptions, points: readonly Failpoint[], meanwhile: (rig: Rig) => Promise<void>,
+): Promise<Outcome> {
   const reference = await referenceFor(REPUBLISHED_MONTHS)
   const rig = await openRig({ backend: o.backend, months: REPUBLISHED_MONTHS })
   try {
@@ -62,7 +64,7 @@ async function wake(o: RunOptions, points: readonly Failpoint[], meanwhile: (rig
   }
 }
 
-/** Reconcile of these workers does not come round: fences hold, not the sweeping of what a stopped worker would need. */
+/** Reconcile of these workers does not come round: fences must hold, not the sweeping of what a zombie needs. */
 const SELDOM = { RECONCILE_SECONDS: '600' }
 
 async function stoppedAt(rig: Rig, point: Failpoint): Promise<Zombie> {
@@ -85,7 +87,7 @@ async function finished(rig: Rig, what: string, other: WorkerChild): Promise<voi
   throw new Error(`${what} is not finished: ${await unfinished(rig)}\n${other.text.slice(-2_000)}`)
 }
 
-/** What the server does by itself after `idle_in_transaction_session_timeout`: the row is free, its holder is not told. */
+/** As the server does after `idle_in_transaction_session_timeout`: the row is free, its holder is not told. */
 async function endTransactions(rig: Rig): Promise<number> {
   const client = new pg.Client(rig.connection)
   await client.connect()
