@@ -133,8 +133,8 @@ export const SETTINGS = {
     max: 256,
     fallback: null,
     derived: true,
-    shown: 'ENGINE_SLOTS',
-    help: 'conversions at once in a worker',
+    shown: 'twice ENGINE_SLOTS',
+    help: 'conversions at once in a worker, those that wait for a DuckDB process included',
   },
   UPLOAD_CONCURRENCY: { kind: 'count', min: 1, max: 256, fallback: 4, help: 'uploads at once in a worker' },
   VERIFY_CONCURRENCY: {
@@ -143,8 +143,8 @@ export const SETTINGS = {
     max: 256,
     fallback: null,
     derived: true,
-    shown: 'ENGINE_SLOTS',
-    help: 'verifications at once in a worker',
+    shown: 'twice ENGINE_SLOTS',
+    help: 'verifications at once in a worker, those that wait for a DuckDB process included',
   },
   JOB_LOCK_SECONDS: {
     kind: 'seconds',

@@ -14,10 +14,18 @@ export async function upload(c: Claim, ports: Ports): Promise<StageResult> {
   const path = await ports.staging.open(converted.file, await ports.staging.scratch(folder))
   const key = incomingKeyOf(c.partition, c.generation, c.token)
   const { sha256Hex } = converted.file
-  const { etag, bytes } = await ports.lake.put({ key, path, sha256Hex })
+  const { etag, bytes } = await ports.lake.put({ key, path, sha256Hex }).catch((thrown: unknown) => {
+    throw asStagingLost(thrown, c)
+  })
   await ports.staging.clear(folder)
   ports.pass('upload.put', partitionKeyOf(c.partition))
   const uploaded = { key, etag, bytes, sha256Hex }
   const { rows } = converted.figures
   return { kind: 'advance', advance: { stage: 'upload', uploaded }, bytesIn: bytes, bytesOut: bytes, rows }
+}
+
+/** Other bytes than convert staged, after a power cut perhaps: they are made again, as if they were gone. */
+function asStagingLost(thrown: unknown, c: Claim): unknown {
+  if (!(thrown instanceof PipelineError) || thrown.code !== 'OBJECT_CORRUPT') return thrown
+  return new PipelineError('STAGING_LOST', 'the staged file has other bytes', { at: partitionKeyOf(c.partition) }, thrown)
 }

@@ -5,7 +5,10 @@ export type StagedFile = { readonly key: string; readonly bytes: number; readonl
 export interface Staging {
   /** A local folder for one execution's unfinished files; removed by `clear`. */
   scratch(folder: string): Promise<string>
-  /** Makes a finished scratch file durable under `key` (folder + name). @throws {DISK_FULL, STORE_UNREACHABLE} */
+  /**
+   * Hands a finished scratch file on under `key` (folder + name). It outlives the process, perhaps not a power cut: who
+   * opens it compares the SHA-256. @throws {DISK_FULL, STORE_UNREACHABLE}
+   */
   keep(o: { key: string; path: string; sha256Hex: string }): Promise<StagedFile>
   /** A local path to a staged file of the recorded length. @throws {STAGING_LOST} when it is gone or has another length */
   open(file: StagedFile, scratch: string): Promise<string>

@@ -1,5 +1,7 @@
 import { expect } from 'chai'
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openArchive } from '../../../src/adapters/binance/archive-client.js'
 import { openFileObjectStore } from '../../../src/adapters/file-store/file-object-store.js'
@@ -7,13 +9,14 @@ import { openFileQuarantine } from '../../../src/adapters/file-store/file-quaran
 import { openFileStaging } from '../../../src/adapters/file-store/file-staging.js'
 import { monthlyKeyOf } from '../../../src/domain/archive-names.js'
 import { PipelineError } from '../../../src/domain/errors.js'
+import { stagingFolderOf } from '../../../src/domain/names.js'
 import type { Partition } from '../../../src/domain/partition.js'
 import type { JobQueue } from '../../../src/domain/ports/job-queue.js'
 import type { Job } from '../../../src/domain/ports/plan-catalog.js'
 import { runStage } from '../../../src/workers/run-stage.js'
 import type { Ports, StartedJob } from '../../../src/workers/stage.js'
 import { serveArchive, type ServedArchive } from '../../support/served-archive.js'
-import { newPartition, openFresh, rowOf, type Opened } from '../postgres/catalog-fixture.js'
+import { advancedTo, advanceOf, claimed, newPartition, openFresh, rowOf, type Opened } from '../postgres/catalog-fixture.js'
 
 const never = new AbortController().signal
 const unused = (): never => expect.fail('not asked for in these tests')
@@ -100,6 +103,24 @@ describe('a stage run by a worker', function () {
       else expect(directive.kind).to.equal('fail')
     }
     expect(await rowOf(catalog, partition)).to.deep.include({ state: 'failed', generation: 6, code: 'STAGING_LOST' })
+  })
+
+  it('starts a partition over whose converted file has other bytes of the same length', async () => {
+    await advancedTo(catalog, partition, 'convert')
+    const claim = await claimed(catalog, 'convert', partition)
+    const folder = stagingFolderOf(partition, claim.generation, claim.token)
+    const path = join(await ports.staging.scratch(folder), 'data.parquet')
+    await writeFile(path, 'converted')
+    const sha256Hex = createHash('sha256').update('converted').digest('hex')
+    const file = await ports.staging.keep({ key: `${folder}/data.parquet`, path, sha256Hex })
+    const advance = advanceOf(claim)
+    if (advance.stage !== 'convert') return expect.fail(advance.stage)
+    await catalog.stage.commit(claim, { stage: 'convert', converted: { ...advance.converted, folder, file } })
+    await writeFile(join(archive.scratch, 'staging', file.key), 'corrupted')
+
+    expect(await runStage(job('upload'), ports, never)).to.deep.equal({ kind: 'done', outcome: 'retry' })
+    expect(await rowOf(catalog, partition)).to.deep.include({ state: 'planned', generation: 2, code: 'STAGING_LOST' })
+    expect(enqueued.map(({ stage, generation }) => `${stage} ${generation}`)).to.deep.equal(['download 2'])
   })
 
   it('does nothing for a job whose generation is over, and leaves the files of the newer one', async () => {

@@ -21,7 +21,7 @@ describe('configuration', () => {
     expect(config.stagingUrl).to.equal('file:///home/ann/.local/share/candlelake/staging')
     expect(config.databaseUrl).to.equal(null)
     expect(config.stagingMaxBytes).to.equal(4 * 1024 ** 3)
-    expect([config.engineSlots, config.convertConcurrency, config.verifyConcurrency]).to.deep.equal([6, 6, 6])
+    expect([config.engineSlots, config.convertConcurrency, config.verifyConcurrency]).to.deep.equal([6, 12, 12])
     expect(config.candlelakeFailpoints).to.deep.equal([])
     expect(Object.values(config)).to.not.include(undefined)
     expect(new Set(Object.values(origins))).to.deep.equal(new Set(['default']))
