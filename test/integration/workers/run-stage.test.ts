@@ -3,10 +3,6 @@ import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openArchive } from '../../../src/adapters/binance/archive-client.js'
-import { openFileObjectStore } from '../../../src/adapters/file-store/file-object-store.js'
-import { openFileQuarantine } from '../../../src/adapters/file-store/file-quarantine.js'
-import { openFileStaging } from '../../../src/adapters/file-store/file-staging.js'
 import { monthlyKeyOf } from '../../../src/domain/archive-names.js'
 import { PipelineError } from '../../../src/domain/errors.js'
 import { stagingFolderOf } from '../../../src/domain/names.js'
@@ -17,6 +13,7 @@ import { runStage } from '../../../src/workers/run-stage.js'
 import type { Ports, StartedJob } from '../../../src/workers/stage.js'
 import { serveArchive, type ServedArchive } from '../../support/served-archive.js'
 import { advancedTo, advanceOf, claimed, newPartition, openFresh, rowOf, type Opened } from '../postgres/catalog-fixture.js'
+import { stagePorts } from './stage-fixture.js'
 
 const never = new AbortController().signal
 const unused = (): never => expect.fail('not asked for in these tests')
@@ -25,7 +22,7 @@ describe('a stage run by a worker', function () {
   this.timeout(60_000)
   let catalog: Opened
   let archive: ServedArchive
-  let client: ReturnType<typeof openArchive>
+  let closeClient: () => Promise<void>
   let ports: Ports
   let enqueued: Job[]
   let queueIsDown: boolean
@@ -34,7 +31,6 @@ describe('a stage run by a worker', function () {
   before(async () => {
     catalog = await openFresh()
     archive = await serveArchive()
-    client = openArchive({ archiveUrl: archive.server.url, maxBytes: 1 << 20, userAgent: 'test' })
     const queue: JobQueue = {
       enqueue: (jobs) => {
         if (queueIsDown) return Promise.reject(new PipelineError('QUEUE_UNREACHABLE', 'refused'))
@@ -43,20 +39,12 @@ describe('a stage run by a worker', function () {
       },
       counts: unused, alive: unused, ping: unused, close: unused,
     }
-    const nothing = (): void => undefined
-    ports = {
-      workerId: 'w1', catalog: catalog.stage, queue, archive: client,
-      staging: await openFileStaging({ url: join(archive.scratch, 'staging'), create: true }),
-      quarantine: await openFileQuarantine({ url: join(archive.scratch, 'quarantine'), create: true, maxBytes: 1 << 20 }),
-      lake: await openFileObjectStore({ url: join(archive.scratch, 'lake'), create: true }),
+    const opened = await stagePorts({
+      archiveUrl: archive.server.url, scratch: archive.scratch, catalog: catalog.stage, queue,
       engine: { convert: unused, inspect: unused, close: unused },
-      observe: nothing, log: { debug: nothing, info: nothing, warn: nothing, error: nothing }, pass: nothing,
-      now: () => new Date(),
-      settings: {
-        parquet: { numericType: 'double', codec: 'zstd', level: 3, dataPages: 'v2' },
-        lateDays: 45, keepRevisions: 0, stagingMaxBytes: 1 << 30, leaseMs: 60_000,
-      },
-    }
+    })
+    ports = opened.ports
+    closeClient = opened.close
   })
 
   beforeEach(async () => {
@@ -70,7 +58,7 @@ describe('a stage run by a worker', function () {
   })
 
   after(async () => {
-    await client.close()
+    await closeClient()
     await archive.close()
     await catalog.drop()
   })
