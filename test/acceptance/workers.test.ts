@@ -1,10 +1,11 @@
 import { expect } from 'chai'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { archive, type Archive } from '../support/archive.js'
 import { ask } from '../support/ask.js'
 import {
-  filesBelow, jsonLines, lastJson, printed, runCli, startCli, temporaryHome, until, type Home, type Running,
+  errorOf, filesBelow, jsonLines, lastJson, printed, runCli, startCli, temporaryHome, until, type Home, type Running,
 } from '../support/cli.js'
 import { statesOf } from '../support/embedded.js'
 import { freePort } from '../support/redis.js'
@@ -199,6 +200,29 @@ describe('acceptance: workers, and those who watch over them', function () {
     const ended = await runCli(['status', '--json'], { ...home.env, NUMERIC_TYPE: 'decimal' })
     expect(ended.code).to.equal(1)
     expect(ended.stderr).to.include('"NUMERIC_TYPE_MISMATCH"').and.to.include('NUMERIC_TYPE')
+  })
+
+  it('a catalog keeps to its lake; one that was moved is taken where its objects are, and its worker is not running', async () => {
+    const [from, to] = [join(home.dir, 'lake'), join(home.dir, 'elsewhere')]
+    const moved = { ...home.env, LAKE_URL: pathToFileURL(to).href }
+    const refused = await runCli(['status', '--json'], moved)
+    expect(refused.code).to.equal(1)
+    expect(errorOf(refused)).to.include({ code: 'LAKE_MISMATCH', at: pathToFileURL(from).href })
+    expect(errorOf(refused).message).to.include(pathToFileURL(to).href)
+    expect(errorOf(refused).do).to.include('candlelake lake moved')
+
+    const empty = await runCli(['lake', 'moved', '--json'], moved)
+    expect(errorOf(empty).message, 'nothing is there').to.match(/lacks spot-klines/)
+    cpSync(from, to, { recursive: true })
+    expect(lastJson(await runCli(['lake', 'moved', '--dry-run', '--json'], moved))).to.include({ dryRun: true })
+    expect((await runCli(['status'], home.env)).code, 'a dry run moves nothing').to.equal(0)
+    const done = await runCli(['lake', 'moved', '--json'], moved)
+    expect(done.code, done.stderr).to.equal(0)
+    expect(lastJson(done)).to.include({ from: pathToFileURL(from).href, to: pathToFileURL(to).href })
+    expect(lastJson(done)['looked']).to.be.greaterThan(0)
+    expect((await runCli(['status'], moved)).code).to.equal(0)
+    expect(errorOf(await runCli(['status', '--json'], home.env)).code).to.equal('LAKE_MISMATCH')
+    expect((await runCli(['lake', 'moved'], home.env)).code, 'and back').to.equal(0)
   })
 
   it('the server shows it all: page, board, metrics and health', async () => {

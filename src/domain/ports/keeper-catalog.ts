@@ -8,6 +8,9 @@ import type { Job } from './plan-catalog.js'
 /** A row that reconcile looks at: unfinished, unleased and unchanged for a while. */
 export type StaleRow = { readonly partition: Partition; readonly generation: number; readonly stage: Stage }
 
+/** `url` is without credentials; `catalogId` is random and names the catalog's queues. */
+export type Lake = { readonly url: string; readonly numericType: NumericType; readonly catalogId: string }
+
 export type QuarantineEntry = {
   readonly partition: Partition
   readonly generation: number
@@ -53,8 +56,15 @@ export type PartitionFilter = {
 
 /** The catalog as reports, repairs and the command line see it. */
 export interface KeeperCatalog {
-  /** Fixes the lake's numeric type on first use. @throws {NUMERIC_TYPE_MISMATCH} */
-  adoptLake(o: { url: string; numericType: NumericType }): Promise<void>
+  /**
+   * Fixes the lake's address and numeric type on first use, and gives the catalog's id.
+   * @throws {LAKE_MISMATCH, NUMERIC_TYPE_MISMATCH}
+   */
+  adoptLake(o: { url: string; numericType: NumericType }): Promise<{ readonly catalogId: string }>
+  /** The lake that the catalog is of; null before the first use. */
+  lake(): Promise<Lake | null>
+  /** Records that the lake lies elsewhere now; false when it is not at `from`. */
+  moveLake(o: { from: string; to: string }): Promise<boolean>
   /** Rows at `stage` whose lease is free or expired and that nothing changed or checked for `unchangedMs`. */
   stale(o: { stage: Stage; unchangedMs: number; limit: number }): Promise<readonly StaleRow[]>
   /** Remembers that these rows were looked at and have a living job: they are not stale for another period. */

@@ -83,13 +83,31 @@ describe('postgres catalog: keeper', () => {
     expect(await catalog.keeper.isReferenced({ partition: newPartition(), generation: 1, token: 'a' })).to.equal(false)
   })
 
-  it('fixes the numeric type of the lake on first use', async () => {
-    await catalog.keeper.adoptLake({ url: 'file:///lake', numericType: 'double' })
-    await catalog.keeper.adoptLake({ url: 's3://moved/lake', numericType: 'double' })
-    const thrown: unknown = await catalog.keeper.adoptLake({ url: 's3://x', numericType: 'decimal' }).catch((e: unknown) => e)
-    expect(thrown).to.be.instanceOf(PipelineError)
-    expect(thrown).to.deep.include({ code: 'NUMERIC_TYPE_MISMATCH' })
-    expect((thrown as PipelineError).facts).to.include({ lake: 'double', asked: 'decimal', at: 's3://moved/lake' })
+  it('fixes address and numeric type of the lake on first use, and gives an id that stays', async () => {
+    const { keeper } = catalog
+    const refusal = (o: Parameters<typeof keeper.adoptLake>[0]): Promise<unknown> =>
+      keeper.adoptLake(o).then(() => null, (thrown: unknown) => thrown)
+    expect(await keeper.lake()).to.equal(null)
+    const first = await keeper.adoptLake({ url: 's3://key:canary@bucket/lake/', numericType: 'double' })
+    expect(first.catalogId).to.match(/^[0-9a-f]{10}$/)
+    expect(await keeper.adoptLake({ url: 's3://bucket/lake', numericType: 'double' })).to.deep.equal(first)
+    expect(await keeper.lake()).to.deep.equal({ url: 's3://bucket/lake', numericType: 'double', ...first })
+
+    const decimal = await refusal({ url: 's3://bucket/lake', numericType: 'decimal' })
+    expect(decimal).to.be.instanceOf(PipelineError)
+    expect(decimal).to.deep.include({ code: 'NUMERIC_TYPE_MISMATCH' })
+    expect((decimal as PipelineError).facts).to.include({ lake: 'double', asked: 'decimal', at: 's3://bucket/lake' })
+
+    const other = await refusal({ url: 's3://key:canary@other/lake', numericType: 'double' })
+    expect(other).to.be.instanceOf(PipelineError)
+    const { code, message, facts } = other as PipelineError
+    expect(code).to.equal('LAKE_MISMATCH')
+    expect(message).to.equal('the catalog is of the lake at s3://bucket/lake, LAKE_URL is s3://other/lake')
+    expect(JSON.stringify({ message, facts })).to.not.include('canary')
+
+    expect(await keeper.moveLake({ from: 's3://third', to: 's3://other/lake' }), 'not there').to.equal(false)
+    expect(await keeper.moveLake({ from: 's3://bucket/lake', to: 's3://other/lake' })).to.equal(true)
+    expect(await keeper.adoptLake({ url: 's3://other/lake', numericType: 'double' })).to.deep.equal(first)
   })
 
   it('counts states and stages, by filter too', async () => {
