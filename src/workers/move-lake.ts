@@ -47,7 +47,7 @@ async function refuseWorkers({ keeper, now }: MoveLakePorts, at: string): Promis
 
 async function look({ keeper, lake }: MoveLakePorts, at: string): Promise<number> {
   let looked = 0
-  for await (const { partition } of keeper.partitions({ states: ['verified', 'provisional'] })) {
+  for await (const { partition } of keeper.partitions({ published: true })) {
     const key = objectKeyOf(partition)
     if (!(await lake.head(key))) {
       throw new PipelineError('LAKE_MISMATCH', `the lake at ${at} lacks ${key}`, { at, do: 'copy the whole lake there first' })

@@ -6,6 +6,7 @@ import { wantedAgain } from '../domain/plan.js'
 import type { PartitionSummary, KeeperCatalog } from '../domain/ports/keeper-catalog.js'
 import type { JobQueue } from '../domain/ports/job-queue.js'
 import type { PlanCatalog } from '../domain/ports/plan-catalog.js'
+import { FINISHED, type State } from '../domain/states.js'
 import { plan } from './plan.js'
 import type { Ports } from './stage.js'
 
@@ -15,7 +16,10 @@ export type RepairPorts = Pick<Ports, 'lake' | 'log'> & {
   readonly queue: JobQueue
 }
 
-/** `noted`: the bytes are right and only the ETag was not. `restarted`: other bytes, or none; the partition is done again. */
+/**
+ * `noted`: the bytes are right and only the ETag was not. `restarted`: other bytes, or none; the partition is done again.
+ * An object whose source was refused since cannot be made again: that is only logged.
+ */
 export type Repaired = { readonly noted: number; readonly restarted: number }
 
 /**
@@ -28,16 +32,20 @@ export async function repairPublished(ports: RepairPorts, changedWithinMs: numbe
   const drifted: PartitionSummary[] = []
   let noted = 0
   const recent = changedWithinMs === null ? {} : { changedWithinMs }
-  for await (const row of ports.keeper.partitions({ states: ['verified', 'provisional'], ...recent })) {
+  for await (const row of ports.keeper.partitions({ states: FINISHED, published: true, ...recent })) {
     const verdict = await compare(row, ports).catch((thrown: unknown) => {
       const { code, message } = asPipelineError(thrown)
       ports.log.warn('published.not_compared', { partition: partitionKeyOf(row.partition), code, message })
     })
     if (verdict === 'noted') noted++
-    if (verdict === 'drifted') drifted.push(row)
+    if (verdict === 'drifted' && REMADE.includes(row.state)) drifted.push(row)
+    else if (verdict === 'drifted') ports.log.warn('published.lost', { partition: partitionKeyOf(row.partition), state: row.state })
   }
   return { noted, restarted: drifted.length === 0 ? 0 : await restart(drifted, ports) }
 }
+
+/** From any other end a new try comes to the same end, and every pass would start it again. */
+const REMADE: readonly State[] = ['verified', 'provisional']
 
 async function compare({ partition, published }: PartitionSummary, ports: RepairPorts): Promise<'same' | 'noted' | 'drifted'> {
   const key = objectKeyOf(partition)

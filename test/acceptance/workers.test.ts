@@ -13,7 +13,7 @@ import { freePort } from '../support/redis.js'
 const MONTHS = ['2024-01', '2024-02', '2024-03', '2024-04']
 
 type Status = {
-  lake: { partitions: Record<string, number>; bytes: number }
+  lake: { partitions: Record<string, number>; published: number; bytes: number }
   runs: { id: string; kind: string; state: string; total: number; partitions: Record<string, number>; rows: number; flagged: number }[]
   workers: { pid: number; stages: string[] }[]
   queue: Record<string, Record<string, number>>
@@ -168,6 +168,36 @@ describe('acceptance: workers, and those who watch over them', function () {
     expect((await runCli([...args, '--force', '-q'], home.env)).code).to.equal(0)
     expect(readFileSync(path).equals(good), 'the same source gives the same bytes').to.equal(true)
     expect((await runCli(['verify', 'spot-klines/DRIFTUSDT', '-q'], home.env)).code).to.equal(0)
+  })
+
+  it('an older revision is still served, verified and shown where the archive wrote a bad file over its source', async () => {
+    const month = { symbol: 'OLDERUSDT', interval: '1d', month: '2024-02' }
+    await served.month(month)
+    const args = ['backfill', '--symbols', 'OLDERUSDT', '--intervals', '1d', '--from', '2024-02', '--to', '2024-02', '-q']
+    expect((await runCli(args, home.env)).code).to.equal(0)
+    const path = join(home.dir, 'lake/spot-klines/olderusdt/1d/2024-02/data.parquet')
+    const good = readFileSync(path)
+    const { lake: before } = lastJson(await runCli(['status', '--json'], home.env)) as Status
+    await served.placeCsv(month, served.lines(month).map((line) => line.replace(/^(\d+),([^,]+),/, '$1,-1,')))
+    expect((await runCli(args, home.env)).code, 'quarantined').to.equal(2)
+
+    expect(readFileSync(path).equals(good), 'it is still there').to.equal(true)
+    const { lake: after } = lastJson(await runCli(['status', '--json'], home.env)) as Status
+    expect(after.partitions['quarantined']).to.equal((before.partitions['quarantined'] ?? 0) + 1)
+    expect(after).to.include({ bytes: before.bytes, published: before.published })
+    expect((await runCli(['status'], home.env)).stdout).to.include('1 of an older revision still served')
+    const list = await runCli(['quarantine', 'list', 'spot-klines/OLDERUSDT'], home.env)
+    expect(list.stdout).to.include('an older revision is still served')
+
+    const verify = async (): Promise<Record<string, unknown>> => lastJson(await runCli(['verify', 'spot-klines/OLDERUSDT', '--json'], home.env))
+    expect(await verify()).to.include({ partitions: 1, rows: 29, drifted: 0 })
+    writeFileSync(path, good.subarray(1))
+    expect(await verify()).to.include({ partitions: 1, drifted: 1 })
+    const repaired = lastJson(await runCli(['reconcile', '--json'], home.env))['repaired']
+    expect(repaired, 'its source is refused: it cannot be made again').to.include({ noted: 0, restarted: 0 })
+    writeFileSync(path, good)
+    expect(lastJson(await runCli(['reconcile', '--json'], home.env))['repaired']).to.include({ noted: 1, restarted: 0 })
+    expect(await verify()).to.include({ partitions: 1, drifted: 0 })
   })
 
   it('reconcile says what it would do, and has nothing to do in a lake in order', async () => {

@@ -8,7 +8,7 @@ import { adoptLake, lakeOf, moveLake } from './lake.js'
 import { partitions, quarantine } from './pages.js'
 import { requeue, stale, touch } from './reconcile.js'
 import { states, summary, unfinished } from './reports.js'
-import { isPartition, publishedStates, unfinishedStates, type Db } from './rows.js'
+import { finishedStates, isPartition, isShown, unfinishedStates, type Db } from './rows.js'
 import { heartbeat, leave, workers } from './workers.js'
 
 /** The catalog as reports, repairs and the command line use it, over one pool. */
@@ -56,7 +56,7 @@ async function repairPublished(db: Db, o: { partition: Partition; published: Pub
   const { rows } = await sql`
     update partitions p set published_key = ${key}, published_etag = ${etag}, published_bytes = ${bytes},
       published_sha256 = ${sha256Hex}, published_rows = ${count}, updated_at = now(), checked_at = now()
-    where ${isPartition(o.partition)} and p.state in ${publishedStates} and p.published_revision = ${revision}
+    where ${isPartition(o.partition)} and ${isShown} and p.state in ${finishedStates} and p.published_revision = ${revision}
     returning p.id`.execute(db)
   return rows.length > 0
 }

@@ -19,8 +19,14 @@ export type QuarantineEntry = {
   readonly facts: Readonly<Record<string, unknown>>
   readonly kept: string | null
   readonly since: Date
+  /** The older revision that the lake still shows; null where it shows none. */
+  readonly published: Published | null
 }
 
+/**
+ * What the lake shows of a partition is `published`, not the state: a re-plan that ended as quarantined, late, absent, failed
+ * or cancelled leaves the revision of before where it is. `certificate` and `flagged` are the published revision's.
+ */
 export type PartitionSummary = {
   readonly partition: Partition
   readonly state: State
@@ -50,6 +56,8 @@ export type PartitionFilter = {
   readonly intervals?: readonly string[]
   readonly months?: readonly string[]
   readonly states?: readonly State[]
+  /** True: only rows of which the lake shows an object, whatever became of later work on them. */
+  readonly published?: true
   /** Only rows that something changed in the last so many milliseconds. */
   readonly changedWithinMs?: number
 }
@@ -74,10 +82,13 @@ export interface KeeperCatalog {
   /** How many unfinished rows each stage has, leased ones included. */
   unfinished(): Promise<Readonly<Record<Stage, number>>>
   states(filter?: PartitionFilter): Promise<Readonly<Record<State, number>>>
-  /** State counts, rows and bytes by dataset and interval, of one run or of all. */
+  /**
+   * State counts by dataset and interval, and of how many of them the lake shows an object. Of a run, rows and bytes are of
+   * the verified and provisional ones; of all, of every published object.
+   */
   summary(runId?: string): Promise<readonly {
     readonly dataset: string; readonly interval: string; readonly state: State
-    readonly partitions: number; readonly rows: number; readonly bytesIn: number; readonly bytesOut: number
+    readonly partitions: number; readonly published: number; readonly rows: number; readonly bytesIn: number; readonly bytesOut: number
   }[]>
   /** Partitions in key order, in pages. */
   partitions(filter: PartitionFilter): AsyncIterable<PartitionSummary>
