@@ -5,7 +5,7 @@ import type { InspectFigures } from './figures.js'
 import type { Finding, FindingCode } from './findings.js'
 import { gapsOf } from './gaps.js'
 import { floorToGrid, gridOf, gridPointsIn, nextOnGrid } from './interval.js'
-import { toJson } from './json.js'
+import { canonicalJson } from './json.js'
 import { monthRange, US_PER_DAY, US_PER_MS } from './month.js'
 import { OUTAGE_CALENDAR_VERSION } from './outages.js'
 import { partitionKeyOf, type Partition } from './partition.js'
@@ -36,7 +36,7 @@ export function certify(o: CertifyInput): Certificate {
   return {
     v: 1,
     data,
-    dataHash: createHash('sha256').update(sortedJson(data)).digest('hex'),
+    dataHash: createHash('sha256').update(canonicalJson(data)).digest('hex'),
     gaps,
     findings,
     verdict: open.length > 0 ? 'provisional' : 'verified',
@@ -151,15 +151,4 @@ function lastBarOpen(o: CertifyInput, gaps: readonly Gap[]): Finding[] {
 const writtenMs = (source: Source, now: Date): number => {
   const at = source.lastModified === null ? NaN : Date.parse(source.lastModified)
   return Number.isNaN(at) ? now.getTime() : at
-}
-
-/** JSON with names in order, so that equal values give equal text. */
-function sortedJson(value: unknown): string {
-  return toJson(sorted(value))
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted)
-  if (value === null || typeof value !== 'object') return value
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([k, v]) => [k, sorted(v)]))
 }

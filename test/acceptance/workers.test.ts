@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { archive, type Archive } from '../support/archive.js'
@@ -165,10 +165,32 @@ describe('acceptance: workers, and those who watch over them', function () {
     const words = await runCli(['verify', 'spot-klines/DRIFTUSDT/1d/2024-0?'], home.env)
     expect(words.code).to.equal(2)
     expect(words.stdout).to.match(/^x spot-klines\/DRIFTUSDT\/1d\/2024-02 {2}\S/m)
+    writeFileSync(path, good)
+    await drifts(join(home.dir, 'lake/spot-klines/driftusdt/1d/2024-02/certificate.json'))
+    writeFileSync(path, good.subarray(1))
     expect((await runCli([...args, '--force', '-q'], home.env)).code).to.equal(0)
     expect(readFileSync(path).equals(good), 'the same source gives the same bytes').to.equal(true)
     expect((await runCli(['verify', 'spot-klines/DRIFTUSDT', '-q'], home.env)).code).to.equal(0)
   })
+
+  /** A certificate that is missing, spoilt or another is named by verify and written anew by reconcile. */
+  const drifts = async (path: string): Promise<void> => {
+    const good = readFileSync(path, 'utf8')
+    const other = good.replace(/"rows": \d+/, '"rows": 1')
+    expect(other).to.not.equal(good)
+    const cases = [[null, 'certificate.json is missing'], ['{"v":', 'certificate.json cannot be parsed'], [other, "certificate.json is not the catalog's certificate"]] as const
+    for (const [text, drift] of cases) {
+      if (text === null) rmSync(path)
+      else writeFileSync(path, text)
+      const seen = await runCli(['verify', 'spot-klines/DRIFTUSDT/1d/2024-02', '--json'], home.env)
+      expect(seen.code).to.equal(2)
+      expect(jsonLines(seen.stdout)[0]).to.include({ type: 'check', drift })
+      const mended = lastJson(await runCli(['reconcile', '--json'], home.env))['repaired']
+      expect(mended, drift).to.include({ restarted: 0, certificates: 1 })
+      expect(JSON.parse(readFileSync(path, 'utf8')), drift).to.deep.equal(JSON.parse(good))
+    }
+    expect((await runCli(['verify', 'spot-klines/DRIFTUSDT', '-q'], home.env)).code).to.equal(0)
+  }
 
   it('an older revision is still served, verified and shown where the archive wrote a bad file over its source', async () => {
     const month = { symbol: 'OLDERUSDT', interval: '1d', month: '2024-02' }
