@@ -12,6 +12,7 @@ import { wantedAgain, type WantedPartition } from './domain/plan.js'
 import type { Log, Observe } from './domain/ports/observe.js'
 import type { Run } from './domain/ports/plan-catalog.js'
 import type { Metrics } from './observability/metrics.js'
+import { moveLake } from './workers/move-lake.js'
 import { plan, type PlanFigures } from './workers/plan.js'
 import { reconcile } from './workers/reconcile.js'
 import { verifyStored } from './workers/verify-stored.js'
@@ -58,6 +59,10 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
       const { keeper } = await services.catalog()
       const [lake, engine] = [await services.lake(), await services.engine()]
       yield* verifyStored(filter, { keeper, lake, engine, numericType: config.numericType }, signal)
+    },
+    moveLake: async (o) => {
+      const { keeper } = await services.anyCatalog()
+      return await moveLake({ keeper, lake: await services.lake(), url: config.lakeUrl, now: () => new Date() }, o)
     },
     retryQuarantined: (partitions) => retryQuarantined(partitions, services),
     serve: async (o) => {

@@ -8,6 +8,7 @@ import type { Log, Observe } from '../domain/ports/observe.js'
 import type { PlanCatalog, Run } from '../domain/ports/plan-catalog.js'
 import type { Staging } from '../domain/ports/staging.js'
 import type { Stage } from '../domain/states.js'
+import type { LakeMoved } from '../workers/move-lake.js'
 import type { PlanFigures } from '../workers/plan.js'
 import type { Reconciled } from '../workers/reconcile.js'
 import type { StoredCheck } from '../workers/verify-stored.js'
@@ -33,6 +34,8 @@ export interface App {
   reconcile(): Promise<Reconciled>
   /** Reads stored partitions back and compares them with the catalog; changes nothing. */
   verifyStored(o: { filter: PartitionFilter; signal: AbortSignal }): AsyncIterable<StoredCheck>
+  /** Records that the catalog's lake lies at LAKE_URL now. @throws {LAKE_MISMATCH} */
+  moveLake(o: { dryRun: boolean }): Promise<LakeMoved>
   /** Starts quarantined partitions over in a run of kind `retry`. */
   retryQuarantined(partitions: readonly Partition[]): Promise<{ readonly run: Run; readonly started: number }>
   /** The HTTP server: dashboard, metrics, health. @throws {UNSAFE_BIND} */

@@ -37,6 +37,7 @@ export const ERRORS = {
   CATALOG_NEWER: { retry: 'never', end: 'failed' },
   EMBEDDED_MAJOR: { retry: 'never', end: 'failed' },
   EMBEDDED_FAILED: { retry: 'never', end: 'failed' },
+  LAKE_MISMATCH: { retry: 'never', end: 'failed' },
   NUMERIC_TYPE_MISMATCH: { retry: 'never', end: 'failed' },
   // the source
   ARCHIVE_ABSENT: { retry: 'never', end: 'failed' },

@@ -1,6 +1,7 @@
 import { UnrecoverableError } from 'bullmq'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { asPipelineError } from '../domain/errors.js'
+import { asPipelineError, policyOf, type ErrorCode } from '../domain/errors.js'
+import type { JobOutcome } from '../domain/ports/observe.js'
 import { decodeStageJob } from '../jobs/stage-job.js'
 import type { BullJob } from '../queues/stage-worker.js'
 import { delay, directiveOf, handBack, letGo, settle, type Held } from './runtime-settle.js'
@@ -33,6 +34,7 @@ export async function execute(o: Execution, held: Held): Promise<void> {
   o.running.add(id, running)
   try {
     const directive = await directiveFor(o, running)
+    if (directive && running.stopped === null) tellGate(held, directive)
     if (running.stopped === 'lost') return letGo()
     if (running.stopped === 'shutdown' && directive?.kind !== 'done') return await handBack(held)
     if (directive) return await settle(held, directive)
@@ -40,6 +42,17 @@ export async function execute(o: Execution, held: Held): Promise<void> {
     o.running.remove(id)
   }
 }
+
+/** Jobs that another worker has, or that had nothing to do, prove nothing; a partition that fails by itself had its services. */
+function tellGate({ worker: { gate } }: Held, directive: Directive): void {
+  if (directive.kind === 'delay') {
+    if (saysNo(directive.code)) gate.refused(directive.ms)
+  } else if (directive.kind !== 'done' || !NOTHING_DONE.includes(directive.outcome)) gate.worked()
+}
+
+const NOTHING_DONE: readonly JobOutcome[] = ['skipped', 'fenced']
+
+const saysNo = (code: ErrorCode): boolean => code !== 'LEASE_HELD' && policyOf(code).infrastructure === true
 
 /** What the runner says, or null when it was stopped and did not wind up in time. */
 async function directiveFor(o: Execution, running: Running): Promise<Directive | null> {

@@ -7,12 +7,12 @@ import { diskFull } from '../domain/disk-full.js'
 import { PipelineError } from '../domain/errors.js'
 import type { ConvertFigures, InspectFigures } from '../domain/figures.js'
 import { verdictOf } from '../domain/findings.js'
-import { toJson } from '../domain/json.js'
 import { certificateKeyOf, objectKeyOf, revisionKeyOf, revisionsPrefixOf, stagingFolderOf } from '../domain/names.js'
 import { partitionKeyOf } from '../domain/partition.js'
 import type { Condition, ObjectInfo } from '../domain/ports/object-store.js'
 import type { Claim, Verified } from '../domain/ports/stage-catalog.js'
 import type { Converted, Published, Uploaded } from '../domain/work.js'
+import { certificateText } from './certificate-beside.js'
 import { quarantineSources } from './quarantine-sources.js'
 import type { Ports, StageResult } from './stage.js'
 
@@ -121,7 +121,7 @@ type WrittenCertificate = { readonly certificate: Certificate; readonly path: st
 
 /** Before the row is locked: a full disk is found out while nothing is published. */
 async function writeCertificate(c: Claim, certificate: Certificate, scratch: string): Promise<WrittenCertificate> {
-  const text = `${toJson(certificate, 2)}\n`
+  const text = certificateText(certificate)
   const path = `${scratch}/certificate.json`
   try {
     await writeFile(path, text)

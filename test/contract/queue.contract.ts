@@ -220,6 +220,63 @@ export function queueContract(name: string, make: () => Promise<QueuePlace>): vo
       })
     })
 
+    describe('while infrastructure says no', () => {
+      const PAUSE_MS = 700
+      const refused = { kind: 'delay', ms: PAUSE_MS, code: 'STAGING_FULL' } as const
+
+      it('one job at a time tries, the other stages go on, and all is done when it says yes again', async function () {
+        this.timeout(60_000)
+        const [jobs, concurrency] = [300, 4]
+        const tries: number[] = []
+        let isAway = true
+        const attempts = new Set<number>()
+        bench.work((job) => {
+          attempts.add(job.attempt)
+          if (job.stage !== 'download' || !isAway) return Promise.resolve(DONE)
+          tries.push(Date.now())
+          return Promise.resolve(refused)
+        }, { stages: [{ stage: 'download', concurrency }, { stage: 'verify', concurrency: 1 }] })
+        await bench.queue.enqueue(jobsOf(jobs))
+        await until('the stage was tried', () => tries.length > 0)
+        await bench.queue.enqueue(jobsOf(20, { stage: 'verify' }))
+        await until('the other stage is done', async () => (await bench.queue.counts()).verify.completed === 20)
+        await until('some pauses went by', () => Date.now() > (tries[0] ?? 0) + 6 * PAUSE_MS)
+        // Those in hand when it began, then one a pause: 300 would have been tried within the first.
+        expect(tries.length).to.be.within(4, 2 * concurrency + 7)
+        isAway = false
+        await until('all are done', async () => {
+          const { waiting, active, delayed } = (await bench.queue.counts()).download
+          return waiting + active + delayed === 0
+        })
+        expect([...attempts], 'no attempt was spent').to.deep.equal([0])
+      })
+
+      it('a partition that somebody else has, or whose own source is away, holds nobody back', async () => {
+        const done: string[] = []
+        bench.work((job) => {
+          const { month } = job.partition
+          if (month === '2017-01') return Promise.resolve({ kind: 'delay', ms: 60_000, code: 'ARCHIVE_UNREACHABLE' } as const)
+          if (month <= '2017-04') return Promise.resolve({ kind: 'delay', ms: 60_000, code: 'LEASE_HELD' } as const)
+          done.push(month)
+          return Promise.resolve(DONE)
+        })
+        await bench.queue.enqueue(jobsOf(30))
+        await until('the others are done', () => done.length === 26)
+        await bench.counted('delayed', 4)
+      })
+
+      it('a worker that waits for it can be drained at once', async () => {
+        const { handle, started } = bench.script(Array.from({ length: 9 }, () => ({ ...refused, ms: 60_000 })))
+        await bench.queue.enqueue(jobsOf(9))
+        await bench.counted('delayed', 2)
+        expect(started).to.have.length(2)
+        const begun = Date.now()
+        await handle.drain(30_000)
+        expect(Date.now() - begun).to.be.lessThan(5_000)
+        expect((await bench.queue.counts()).download).to.include({ waiting: 7, active: 0, delayed: 2 })
+      })
+    })
+
     describe('signals', () => {
       it('fires a job\'s signal when it is cancelled, and leaves its end to the runner', async () => {
         const handle = bench.work((_, signal) => new Promise((resolve) => {

@@ -26,8 +26,9 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
   else {
     out.result(`Put back ${plural(requeued, 'lost job')}, closed ${plural(finishedRuns.length, 'run')}, ` +
       `swept ${plural(swept.folders + swept.unfinished, 'leftover')} and ${plural(swept.objects, 'object')}.`)
-    const { noted, restarted } = repaired
+    const { noted, restarted, certificates } = repaired
     if (noted + restarted > 0) out.result(`Published objects that differed: ${noted} noted, ${restarted} done again.`)
+    if (certificates > 0) out.result(`Certificates written anew: ${certificates}.`)
   }
   return 0
 }

@@ -11,6 +11,8 @@ export type Status = {
   readonly now: Date
   readonly states: Readonly<Record<State, number>>
   readonly lakeBytes: number
+  /** Partitions of which the lake shows an object, those that a later try did not replace included. */
+  readonly published: number
   readonly runs: readonly RunProgress[]
   readonly workers: readonly WorkerRow[]
   readonly queue: Readonly<Record<Stage, QueueCounts>>
@@ -28,9 +30,14 @@ export function renderStatus(status: Status): readonly string[] {
 
 const label = (name: string, text: string): string => `${name.padEnd(8)}${text}`.trimEnd()
 
-function lakeLine({ states, lakeBytes }: Status): string {
+function lakeLine({ states, lakeBytes, published }: Status): string {
   const ends = FINISHED.filter((state) => state === 'verified' || states[state] > 0)
-  return [...ends.map((state) => `${formatCount(states[state])} ${state}`), formatBytes(lakeBytes)].join('  ')
+  const older = published - states.verified - states.provisional
+  return [
+    ...ends.map((state) => `${formatCount(states[state])} ${state}`),
+    ...(older > 0 ? [`${formatCount(older)} of an older revision still served`] : []),
+    formatBytes(lakeBytes),
+  ].join('  ')
 }
 
 function runLine(progress: RunProgress, now: Date): string {

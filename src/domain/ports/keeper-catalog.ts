@@ -8,6 +8,9 @@ import type { Job } from './plan-catalog.js'
 /** A row that reconcile looks at: unfinished, unleased and unchanged for a while. */
 export type StaleRow = { readonly partition: Partition; readonly generation: number; readonly stage: Stage }
 
+/** `url` is without credentials; `catalogId` is random and names the catalog's queues. */
+export type Lake = { readonly url: string; readonly numericType: NumericType; readonly catalogId: string }
+
 export type QuarantineEntry = {
   readonly partition: Partition
   readonly generation: number
@@ -16,8 +19,14 @@ export type QuarantineEntry = {
   readonly facts: Readonly<Record<string, unknown>>
   readonly kept: string | null
   readonly since: Date
+  /** The older revision that the lake still shows; null where it shows none. */
+  readonly published: Published | null
 }
 
+/**
+ * What the lake shows of a partition is `published`, not the state: a re-plan that ended as quarantined, late, absent, failed
+ * or cancelled leaves the revision of before where it is. `certificate` and `flagged` are the published revision's.
+ */
 export type PartitionSummary = {
   readonly partition: Partition
   readonly state: State
@@ -47,14 +56,23 @@ export type PartitionFilter = {
   readonly intervals?: readonly string[]
   readonly months?: readonly string[]
   readonly states?: readonly State[]
+  /** True: only rows of which the lake shows an object, whatever became of later work on them. */
+  readonly published?: true
   /** Only rows that something changed in the last so many milliseconds. */
   readonly changedWithinMs?: number
 }
 
 /** The catalog as reports, repairs and the command line see it. */
 export interface KeeperCatalog {
-  /** Fixes the lake's numeric type on first use. @throws {NUMERIC_TYPE_MISMATCH} */
-  adoptLake(o: { url: string; numericType: NumericType }): Promise<void>
+  /**
+   * Fixes the lake's address and numeric type on first use, and gives the catalog's id.
+   * @throws {LAKE_MISMATCH, NUMERIC_TYPE_MISMATCH}
+   */
+  adoptLake(o: { url: string; numericType: NumericType }): Promise<{ readonly catalogId: string }>
+  /** The lake that the catalog is of; null before the first use. */
+  lake(): Promise<Lake | null>
+  /** Records that the lake lies elsewhere now; false when it is not at `from`. */
+  moveLake(o: { from: string; to: string }): Promise<boolean>
   /** Rows at `stage` whose lease is free or expired and that nothing changed or checked for `unchangedMs`. */
   stale(o: { stage: Stage; unchangedMs: number; limit: number }): Promise<readonly StaleRow[]>
   /** Remembers that these rows were looked at and have a living job: they are not stale for another period. */
@@ -64,10 +82,13 @@ export interface KeeperCatalog {
   /** How many unfinished rows each stage has, leased ones included. */
   unfinished(): Promise<Readonly<Record<Stage, number>>>
   states(filter?: PartitionFilter): Promise<Readonly<Record<State, number>>>
-  /** State counts, rows and bytes by dataset and interval, of one run or of all. */
+  /**
+   * State counts by dataset and interval, and of how many of them the lake shows an object. Of a run, rows and bytes are of
+   * the verified and provisional ones; of all, of every published object.
+   */
   summary(runId?: string): Promise<readonly {
     readonly dataset: string; readonly interval: string; readonly state: State
-    readonly partitions: number; readonly rows: number; readonly bytesIn: number; readonly bytesOut: number
+    readonly partitions: number; readonly published: number; readonly rows: number; readonly bytesIn: number; readonly bytesOut: number
   }[]>
   /** Partitions in key order, in pages. */
   partitions(filter: PartitionFilter): AsyncIterable<PartitionSummary>

@@ -83,13 +83,31 @@ describe('postgres catalog: keeper', () => {
     expect(await catalog.keeper.isReferenced({ partition: newPartition(), generation: 1, token: 'a' })).to.equal(false)
   })
 
-  it('fixes the numeric type of the lake on first use', async () => {
-    await catalog.keeper.adoptLake({ url: 'file:///lake', numericType: 'double' })
-    await catalog.keeper.adoptLake({ url: 's3://moved/lake', numericType: 'double' })
-    const thrown: unknown = await catalog.keeper.adoptLake({ url: 's3://x', numericType: 'decimal' }).catch((e: unknown) => e)
-    expect(thrown).to.be.instanceOf(PipelineError)
-    expect(thrown).to.deep.include({ code: 'NUMERIC_TYPE_MISMATCH' })
-    expect((thrown as PipelineError).facts).to.include({ lake: 'double', asked: 'decimal', at: 's3://moved/lake' })
+  it('fixes address and numeric type of the lake on first use, and gives an id that stays', async () => {
+    const { keeper } = catalog
+    const refusal = (o: Parameters<typeof keeper.adoptLake>[0]): Promise<unknown> =>
+      keeper.adoptLake(o).then(() => null, (thrown: unknown) => thrown)
+    expect(await keeper.lake()).to.equal(null)
+    const first = await keeper.adoptLake({ url: 's3://key:canary@bucket/lake/', numericType: 'double' })
+    expect(first.catalogId).to.match(/^[0-9a-f]{10}$/)
+    expect(await keeper.adoptLake({ url: 's3://bucket/lake', numericType: 'double' })).to.deep.equal(first)
+    expect(await keeper.lake()).to.deep.equal({ url: 's3://bucket/lake', numericType: 'double', ...first })
+
+    const decimal = await refusal({ url: 's3://bucket/lake', numericType: 'decimal' })
+    expect(decimal).to.be.instanceOf(PipelineError)
+    expect(decimal).to.deep.include({ code: 'NUMERIC_TYPE_MISMATCH' })
+    expect((decimal as PipelineError).facts).to.include({ lake: 'double', asked: 'decimal', at: 's3://bucket/lake' })
+
+    const other = await refusal({ url: 's3://key:canary@other/lake', numericType: 'double' })
+    expect(other).to.be.instanceOf(PipelineError)
+    const { code, message, facts } = other as PipelineError
+    expect(code).to.equal('LAKE_MISMATCH')
+    expect(message).to.equal('the catalog is of the lake at s3://bucket/lake, LAKE_URL is s3://other/lake')
+    expect(JSON.stringify({ message, facts })).to.not.include('canary')
+
+    expect(await keeper.moveLake({ from: 's3://third', to: 's3://other/lake' }), 'not there').to.equal(false)
+    expect(await keeper.moveLake({ from: 's3://bucket/lake', to: 's3://other/lake' })).to.equal(true)
+    expect(await keeper.adoptLake({ url: 's3://other/lake', numericType: 'double' })).to.deep.equal(first)
   })
 
   it('counts states and stages, by filter too', async () => {
@@ -111,12 +129,41 @@ describe('postgres catalog: keeper', () => {
     await published(catalog, a)
     await published(catalog, b)
     expect(await catalog.keeper.summary(run.id)).to.deep.equal([
-      { dataset: 'spot-klines', interval: '1h', state: 'planned', partitions: 1, rows: 0, bytesIn: 0, bytesOut: 0 },
-      { dataset: 'spot-klines', interval: '1h', state: 'verified', partitions: 2, rows: 1_488, bytesIn: 2_000, bytesOut: 1_400 },
+      { dataset: 'spot-klines', interval: '1h', state: 'planned', partitions: 1, published: 0, rows: 0, bytesIn: 0, bytesOut: 0 },
+      { dataset: 'spot-klines', interval: '1h', state: 'verified', partitions: 2, published: 2, rows: 1_488, bytesIn: 2_000, bytesOut: 1_400 },
     ])
     const all = (await catalog.keeper.summary()).reduce((sum, line) => sum + line.partitions, 0)
     const { rows } = await catalog.pool.query<{ count: number }>('select count(*) from partitions')
     expect(all).to.equal(rows[0]?.count)
+  })
+
+  it('knows what the lake still shows of a partition whose later try ended otherwise', async () => {
+    const [bad, cancelled, never] = [newPartition(), newPartition(), newPartition()]
+    const symbols = [bad, cancelled, never].map((p) => p.symbol)
+    const { run: first } = await planned(catalog, [bad, cancelled, never])
+    for (const p of [bad, cancelled]) await published(catalog, p)
+    await catalog.plan.cancel(first.id)
+    const before = await catalog.keeper.summary()
+    const { run } = await planned(catalog, [bad, cancelled], { etag: 'e2' })
+    const c = await claimed(catalog, 'download', bad, { generation: 2 })
+    await catalog.stage.end(c, { state: 'quarantined', code: 'CORRUPT', message: 'row 3', facts: {}, attempt: 0 })
+    await catalog.plan.cancel(run.id)
+    const shown = []
+    for await (const row of catalog.keeper.partitions({ symbols, published: true })) shown.push(row)
+    expect(shown.map(({ partition, state }) => [partition.symbol, state])).to.deep.equal([
+      [bad.symbol, 'quarantined'], [cancelled.symbol, 'cancelled'],
+    ])
+    for (const row of shown) expect(row.published).to.deep.equal(verifiedAs(row.partition).published)
+    expect(shown[0]?.certificate, 'of the published revision').to.deep.include({ dataHash: 'd' })
+    const [entry] = await listed(catalog.keeper.quarantine({ symbols }))
+    expect(entry?.published).to.deep.equal(verifiedAs(bad).published)
+    const sums = (of: typeof before): number[] =>
+      (['rows', 'bytesOut', 'published'] as const).map((figure) => of.reduce((sum, line) => sum + line[figure], 0))
+    expect(sums(await catalog.keeper.summary()), 'the lake holds what it held').to.deep.equal(sums(before))
+    expect(sums(await catalog.keeper.summary(run.id)).slice(0, 2), 'the run has done nothing').to.deep.equal([0, 0])
+    const noted = { ...verifiedAs(bad).published, etag: 'put back' }
+    expect(await catalog.keeper.repairPublished({ partition: bad, published: noted })).to.equal(true)
+    expect((await rowOf(catalog, bad))['published_etag']).to.equal('put back')
   })
 
   it('lists every partition once and in order over several pages', async () => {
@@ -160,3 +207,9 @@ describe('postgres catalog: keeper', () => {
     expect(await catalog.keeper.workers()).to.deep.equal([])
   })
 })
+
+async function listed<T>(of: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const one of of) all.push(one)
+  return all
+}

@@ -36,6 +36,7 @@ describe('the command line', () => {
       'reconcile',
       'quarantine list',
       'quarantine retry',
+      'lake moved',
       'server',
       'doctor',
       'completion',

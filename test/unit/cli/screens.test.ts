@@ -112,7 +112,7 @@ describe('lines of findings', () => {
 
 describe('the summary', () => {
   const group = (state: 'verified' | 'quarantined', partitions: number, rows: number) =>
-    ({ dataset: 'spot-klines', interval: '1h', state, partitions, rows, bytesIn: 4 * MIB, bytesOut: 3.5 * MIB })
+    ({ dataset: 'spot-klines', interval: '1h', state, partitions, published: 0, rows, bytesIn: 4 * MIB, bytesOut: 3.5 * MIB })
 
   it('is a table and a sentence', () => {
     const progress = progressOf({ verified: 176, quarantined: 2 }, { rows: 129_034 })
@@ -139,7 +139,7 @@ describe('the summary', () => {
 describe('status', () => {
   const none = { waiting: 0, active: 0, delayed: 0, completed: 9, failed: 0 }
   const quiet: Status = {
-    now: new Date('2026-11-22T20:32:00Z'), states: statesOf({ verified: 354, quarantined: 2 }), lakeBytes: 399 * MIB,
+    now: new Date('2026-11-22T20:32:00Z'), states: statesOf({ verified: 354, quarantined: 2 }), lakeBytes: 399 * MIB, published: 354,
     runs: [], workers: [], queue: { download: none, convert: none, upload: none, verify: none },
   }
 
@@ -150,6 +150,11 @@ describe('status', () => {
       'run     7f3k2 backfill  341/356  convert 12  verify 3  2 quarantined  ETA 0:03',
       'queue   empty',
     ])
+  })
+
+  it('says that an older revision is served of what a later try did not replace', () => {
+    expect(renderStatus({ ...quiet, published: 355 })[0])
+      .to.equal('lake    354 verified  2 quarantined  1 of an older revision still served  399 MiB')
   })
 
   it('shows workers and queues', () => {
@@ -185,7 +190,14 @@ describe('the list of quarantined partitions', () => {
     facts: {},
     kept: null,
     since: new Date('2026-11-22T20:31:14Z'),
+    published: null,
   }
+  it('says that the lake still has an older revision', () => {
+    const published = { key: 'k', etag: 'e', bytes: 1, sha256Hex: 'a', rows: 1, revision: 'r' }
+    expect(renderQuarantine([{ ...entry, published }], null)[0])
+      .to.match(/CORRUPT: row 8,112 has volume -3 \(an older revision is still served\)$/)
+  })
+
   it('is whole in a pipe and cut on a terminal', () => {
     expect(renderQuarantine([entry], null)).to.deep.equal(
       ['2026-11-22T20:31:14Z  spot-klines/BTCUSDT/1h/2021-04  CORRUPT: row 8,112 has volume -3'])
