@@ -5,6 +5,7 @@ import { failpointsOf } from './compose-failpoints.js'
 import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
 import { asPipelineError } from './domain/errors.js'
+import { BEAT_MS } from './domain/heartbeat.js'
 import { partitionKeyOf } from './domain/partition.js'
 import type { KeeperCatalog } from './domain/ports/keeper-catalog.js'
 import type { Log, Observe } from './domain/ports/observe.js'
@@ -15,7 +16,6 @@ import { startWorkers, type WorkersHandle } from './workers/runtime.js'
 import type { Ports, StartedJob } from './workers/stage.js'
 
 const MS = 1_000
-const HEARTBEAT_MS = 5_000
 /** Time to finish what is in hand when nobody said how long: a person waits at the terminal, and can press Ctrl-C again. */
 const FINISH_MS = 600_000
 
@@ -64,6 +64,11 @@ export async function composeWorkers(
   const backend = await services.backend()
   const handle = startWorkers({
     backend, stages, run, log, name, lockMs: config.jobLockSeconds * MS,
+    letGo: async ({ partition, generation }) => {
+      await ports.catalog.letGo({ partition, generation, workerId: name }).catch((thrown: unknown) => {
+        log.warn('worker.lease_not_freed', { partition: partitionKeyOf(partition), code: asPipelineError(thrown).code })
+      })
+    },
     onGivenUp: ({ stage, partition, generation }, message) => {
       ports.catalog.giveUp({ stage, partition, generation, code: 'POISONED', message }).catch((thrown: unknown) => {
         // The row keeps its state; reconcile finds that no job is left for it, and puts it back.
@@ -99,7 +104,8 @@ function beat(
   keeper: KeeperCatalog, ports: Ports, stages: readonly Stage[], handle: Pick<WorkersHandle, 'active'>, log: Log,
 ): { stop(): Promise<void> } {
   const say = async (): Promise<void> => {
-    const now = handle.active().map(({ job }) => ({ stage: job.stage, partition: partitionKeyOf(job.partition) }))
+    const now = handle.active().map(({ job, since }) => (
+      { stage: job.stage, partition: partitionKeyOf(job.partition), since: new Date(since).toISOString() }))
     try {
       await keeper.heartbeat({ id: ports.workerId, host: hostname(), pid: process.pid, stages, doing: now })
     } catch (thrown) {
@@ -108,7 +114,7 @@ function beat(
     }
   }
   let saying = say()
-  const timer = setInterval(() => void (saying = say()), HEARTBEAT_MS)
+  const timer = setInterval(() => void (saying = say()), BEAT_MS)
   return {
     stop: async () => {
       clearInterval(timer)

@@ -10,8 +10,9 @@ import { server } from './commands/server.js'
 import { status } from './commands/status.js'
 import { verify } from './commands/verify.js'
 import { worker } from './commands/worker.js'
+import { workers } from './commands/workers.js'
 
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: readonly (CommandSpec | CommandGroup)[] = [
-  demo, backfill, worker, status, cancel, verify, reconcile, quarantine, server, doctor, completion,
+  demo, backfill, worker, workers, status, cancel, verify, reconcile, quarantine, server, doctor, completion,
 ]

@@ -167,6 +167,13 @@ export const SETTINGS = {
     fallback: 60,
     help: 'time between two looks for lost work',
   },
+  SHUTDOWN_GRACE_SECONDS: {
+    kind: 'seconds',
+    min: 0,
+    max: 3_600,
+    fallback: 25,
+    help: 'after SIGTERM, time for the work in hand; the rest is handed back. Kubernetes kills after 30',
+  },
   ARCHIVE_CONNECT_TIMEOUT_SECONDS: {
     kind: 'seconds',
     min: 0.1,

@@ -10,7 +10,7 @@ import { partitions, quarantine } from './pages.js'
 import { requeue, stale, touch } from './reconcile.js'
 import { states, summary, unfinished } from './reports.js'
 import { isPartition, publishedStates, unfinishedStates, type Db } from './rows.js'
-import { heartbeat, leave, workers } from './workers.js'
+import { heartbeat, leave, missWorkers, workers } from './workers.js'
 
 /** The catalog as reports, repairs and the command line use it, over one pool. */
 export function keeperCatalog(db: Kysely<unknown>): KeeperCatalog {
@@ -26,9 +26,10 @@ export function keeperCatalog(db: Kysely<unknown>): KeeperCatalog {
     quarantine: (filter) => quarantine(db, filter),
     isReferenced: (o) => isReferenced(db, o),
     repairPublished: (o) => repairPublished(db, o),
-    heartbeat: (worker) => heartbeat(db, worker),
+    heartbeat: (beat) => heartbeat(db, beat),
     leave: (workerId) => leave(db, workerId),
     workers: () => workers(db),
+    missWorkers: () => missWorkers(db),
   }
 }
 

@@ -30,15 +30,23 @@ export type PartitionSummary = {
   readonly updatedAt: Date
 }
 
+/** What a worker has in hand. `since` is ISO 8601; workers of version 0.1.0 do not say it. */
+export type WorkInHand = { readonly stage: Stage; readonly partition: string; readonly since?: string }
+
+/** A worker by its last beat. `lost`: it fell silent without leaving, and `doing` is what it held. */
 export type WorkerRow = {
   readonly id: string
   readonly host: string
   readonly pid: number
   readonly stages: readonly Stage[]
-  readonly doing: readonly { readonly stage: Stage; readonly partition: string }[]
+  readonly doing: readonly WorkInHand[]
+  readonly lost: boolean
   readonly startedAt: Date
   readonly seenAt: Date
 }
+
+/** A worker as it describes itself. */
+export type Beat = Pick<WorkerRow, 'id' | 'host' | 'pid' | 'stages' | 'doing'>
 
 /** Narrows partitions: an exact value or a set of them for each part that is given. */
 export type PartitionFilter = {
@@ -76,7 +84,10 @@ export interface KeeperCatalog {
   isReferenced(o: { partition: Partition; generation: number; token: string }): Promise<boolean>
   /** Records drift or repair of a published object found by verify or reconcile. */
   repairPublished(o: { partition: Partition; published: Published }): Promise<boolean>
-  heartbeat(worker: Omit<WorkerRow, 'startedAt' | 'seenAt'>): Promise<void>
+  heartbeat(beat: Beat): Promise<void>
   leave(workerId: string): Promise<void>
+  /** Living workers and lost ones, by id. */
   workers(): Promise<readonly WorkerRow[]>
+  /** Gives workers that were found lost by this call, each once for all callers; forgets those lost for a day. */
+  missWorkers(): Promise<readonly WorkerRow[]>
 }

@@ -30,6 +30,7 @@ describe('the command line', () => {
       'demo',
       'backfill',
       'worker',
+      'workers',
       'status',
       'cancel',
       'verify',
