@@ -37,7 +37,7 @@ export async function reconcile(ports: ReconcilePorts, periodMs: number, compare
   }
   const finishedRuns = await ports.plan.finishRuns()
   for (const { id, host, pid, seenAt, doing } of await ports.keeper.missWorkers()) {
-    ports.log.warn('worker.lost', { worker: id, host, pid, seenAt, held: doing })
+    ports.log.warn('worker.lost', { worker: id, at: `${host}:${pid}`, seenAt, held: doing })
   }
   const swept = await sweepOrphans(ports, 2 * periodMs)
   const repaired = await repairPublished(ports, compare === 'all' ? null : 2 * periodMs)

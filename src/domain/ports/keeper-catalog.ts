@@ -1,8 +1,9 @@
 import type { Certificate } from '../certificate.js'
-import type { Partition } from '../partition.js'
+import type { Partition, PartitionKey } from '../partition.js'
 import type { NumericType } from '../candle.js'
 import type { Stage, State } from '../states.js'
-import type { Published } from '../work.js'
+import type { Source } from '../source.js'
+import type { Published, SeriesBounds } from '../work.js'
 import type { Job } from './plan-catalog.js'
 
 /** A row that reconcile looks at: unfinished, unleased and unchanged for a while. */
@@ -48,6 +49,15 @@ export type WorkerRow = {
 /** A worker as it describes itself. */
 export type Beat = Pick<WorkerRow, 'id' | 'host' | 'pid' | 'stages' | 'doing'>
 
+/** A published partition as the lake tells of it. */
+export type RestoredPartition = {
+  readonly partition: Partition
+  readonly published: Published
+  readonly certificate: Certificate
+  readonly sources: readonly Source[]
+  readonly bounds: SeriesBounds
+}
+
 /** Narrows partitions: an exact value or a set of them for each part that is given. */
 export type PartitionFilter = {
   readonly datasets?: readonly string[]
@@ -82,6 +92,12 @@ export interface KeeperCatalog {
   quarantine(filter: PartitionFilter): AsyncIterable<QuarantineEntry>
   /** True for a staging folder or an `_incoming` object that a row on its way still refers to or may write to. */
   isReferenced(o: { partition: Partition; generation: number; token: string }): Promise<boolean>
+  /** Those of the partitions whose published object a row names, or may be about to name: it is on its way. */
+  named(partitions: readonly Partition[]): Promise<ReadonlySet<PartitionKey>>
+  /** Runs `effect` while nobody can publish the partition; false, and not run, when `named` would name it. */
+  whileUnnamed(partition: Partition, effect: () => Promise<void>): Promise<boolean>
+  /** Takes a published partition into the catalog, where no row is on its way or newer than the certificate. */
+  restore(o: RestoredPartition, dryRun: boolean): Promise<'added' | 'replaced' | 'kept'>
   /** Records drift or repair of a published object found by verify or reconcile. */
   repairPublished(o: { partition: Partition; published: Published }): Promise<boolean>
   heartbeat(beat: Beat): Promise<void>

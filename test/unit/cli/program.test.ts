@@ -35,6 +35,8 @@ describe('the command line', () => {
       'cancel',
       'verify',
       'reconcile',
+      'gc',
+      'catalog rebuild',
       'quarantine list',
       'quarantine retry',
       'server',
