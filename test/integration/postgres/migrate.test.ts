@@ -4,7 +4,7 @@ import { MIGRATIONS } from '../../../src/adapters/postgres/migrations/index.js'
 import { PipelineError } from '../../../src/domain/errors.js'
 import { freshDatabase, type TestDatabase } from '../../support/postgres.js'
 
-const VERSION = Object.keys(MIGRATIONS).length
+const VERSION = Number.parseInt(Object.keys(MIGRATIONS).at(-1) ?? '', 10)
 
 describe('postgres catalog: migrations', () => {
   let database: TestDatabase
