@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { CANDLE_COLUMNS } from '../domain/candle.js'
 import type { Certificate } from '../domain/certificate.js'
 import { certify } from '../domain/certify.js'
-import { diskFull } from '../domain/disk-full.js'
+import { diskFailure } from '../domain/disk-failure.js'
 import { PipelineError } from '../domain/errors.js'
 import type { ConvertFigures, InspectFigures } from '../domain/figures.js'
 import { verdictOf } from '../domain/findings.js'
@@ -127,7 +127,7 @@ async function writeCertificate(c: Claim, certificate: Certificate, scratch: str
     await writeFile(path, text)
   } catch (thrown) {
     const isSwept = thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT'
-    throw isSwept ? lost(c) : (diskFull(thrown, path) ?? thrown)
+    throw isSwept ? lost(c) : (diskFailure(thrown, path) ?? thrown)
   }
   return { certificate, path, sha256Hex: createHash('sha256').update(text).digest('hex') }
 }
