@@ -24,11 +24,13 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/Too many open files/i, 'EMFILE'], [/Input\/output error/i, 'EIO'], [/Stale file handle/i, 'ESTALE'],
 ]
 
-/** `DISK_FULL` or `STORE_UNREACHABLE` around a failed system call at `at`, ours as it is; null where a file is to blame. */
+/**
+ * `DISK_FULL` or `STORE_UNREACHABLE` around a failed system call at `at`, ours as it is; null where a file is to blame.
+ */
 export function diskFailure(thrown: unknown, at: string): PipelineError | null {
   if (thrown instanceof PipelineError) return thrown
   const errno = errnoOf(thrown)
-  const full = diskFull(thrown, at) ?? (errno === 'ENOSPC' || errno === 'EDQUOT' ? diskFull(named(thrown, errno), at) : null)
+  const full = diskFull(thrown, at) ?? (errno === null ? null : diskFull(named(thrown, errno), at))
   if (full || errno === null || !Object.hasOwn(DO, errno)) return full
   const facts = { at, errno, do: `${DO[errno] ?? ''}; work goes on by itself` }
   return new PipelineError('STORE_UNREACHABLE', `the folder cannot be used (${errno})`, facts, thrown)

@@ -11,7 +11,13 @@ const FLAGS = ['--single-threaded-gc']
 const COMPLAINT_MAX = 2_000
 
 /** How a child ended. */
-type End = { readonly code: number | null; readonly signal: NodeJS.Signals | null; readonly complaint: string; readonly unborn?: Error }
+type End = {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly complaint: string
+  /** It never began. */
+  readonly unborn?: Error
+}
 
 /**
  * One child process and the one request it may have. It keeps this process alive only while it works, and gets no

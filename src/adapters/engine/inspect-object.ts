@@ -42,7 +42,8 @@ function digestOrRefuse(path: string): ReturnType<typeof digestOf> {
   try {
     return digestOf(path)
   } catch (thrown) {
-    throw diskFailure(thrown, path) ?? new PipelineError('OBJECT_CORRUPT', 'the object cannot be read', { at: path }, thrown)
+    const corrupt = new PipelineError('OBJECT_CORRUPT', 'the object cannot be read', { at: path }, thrown)
+    throw diskFailure(thrown, path) ?? corrupt
   }
 }
 

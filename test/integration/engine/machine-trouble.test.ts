@@ -13,7 +13,8 @@ import { csvOf, EngineFolder, hourLines, zipOf } from '../../support/engine-harn
 import { describeWithMounts, mountSmallDisk } from '../../support/small-disk.js'
 
 const run = promisify(execFile)
-const codeOf = (work: Promise<unknown>): Promise<string> => work.then(() => 'done', (thrown: unknown) => asPipelineError(thrown).code)
+const codeOf = (work: Promise<unknown>): Promise<string> =>
+  work.then(() => 'done', (thrown: unknown) => asPipelineError(thrown).code)
 const zip = zipOf(csvOf(hourLines(744)))
 
 describe('trouble of the machine is not the partition\'s', function () {
@@ -27,11 +28,14 @@ describe('trouble of the machine is not the partition\'s', function () {
   it('a process that may open no file more waits, and works when it may again', async () => {
     const request = await folder.request([{ zip }])
     const child = fileURLToPath(new URL('../../support/exhausted-child.js', import.meta.url))
-    const { stdout } = await run('sh', ['-c', 'ulimit -n 256; exec "$0" "$@"', process.execPath, child, toJson(request), join(folder.path, 'part')])
+    const limited = ['-c', 'ulimit -n 256; exec "$0" "$@"', process.execPath, child]
+    const { stdout } = await run('sh', [...limited, toJson(request), join(folder.path, 'part')])
     const { held, codes } = JSON.parse(stdout) as { held: number; codes: string[] }
     expect(held, 'they were used up').to.be.within(50, 256)
     expect(codes).to.deep.equal(['STORE_UNREACHABLE', 'ENGINE_UNAVAILABLE', 'done'])
-    for (const code of ['STORE_UNREACHABLE', 'ENGINE_UNAVAILABLE'] as const) expect(policyOf(code).infrastructure, code).to.equal(true)
+    for (const code of ['STORE_UNREACHABLE', 'ENGINE_UNAVAILABLE'] as const) {
+      expect(policyOf(code).infrastructure, code).to.equal(true)
+    }
   })
 
   it('a failed system call is told by its code, or by its words where a library kept no code; a file to blame is not', async () => {
