@@ -109,8 +109,8 @@ function barFindings(i: InspectFigures): Finding[] {
 }
 
 /**
- * A file of a finer interval under this partition's name has many bars in every slot. Real files have one more than there
- * are slots where bars off the grid meet those on it (spot 2018-02), so a handful is let pass.
+ * A file of a finer interval under this partition's name has many bars in every slot. Real files have one more than
+ * there are slots where bars off the grid meet those on it (spot 2018-02), so a handful is let pass.
  */
 function crowded({ rows, expectedRows }: CertifiedData): Finding[] {
   const tolerated = Math.max(3, Math.floor(expectedRows / 100))

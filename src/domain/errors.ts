@@ -35,6 +35,8 @@ export const ERRORS = {
   STORE_DENIED: { retry: 'backoff', infrastructure: true, end: 'failed' },
   DISK_FULL: { retry: 'backoff', infrastructure: true, end: 'failed' },
   STAGING_FULL: { retry: 'backoff', infrastructure: true, end: 'failed' },
+  // no process can be started: not a crash of one that worked on a partition
+  ENGINE_UNAVAILABLE: { retry: 'backoff', infrastructure: true, end: 'failed' },
   LEASE_HELD: { retry: 'backoff', infrastructure: true, end: 'failed' },
   // the database and the lake do not fit this program
   CATALOG_NEWER: { retry: 'never', end: 'failed' },

@@ -7,7 +7,9 @@ import { OUTAGES, type Outage } from './outages.js'
 import type { Partition } from './partition.js'
 import type { SeriesBounds } from './work.js'
 
-/** What gaps are judged by. `seriesOver`: the archive lists nothing later, and it should by now. `grid`: the bars' own. */
+/**
+ * What gaps are judged by. `seriesOver`: the archive lists nothing later, and it should by now. `grid`: the bars' own.
+ */
 export type GapContext = { readonly bounds: SeriesBounds; readonly seriesOver: boolean; readonly grid: Grid }
 
 /**
@@ -65,12 +67,13 @@ function ceilToGrid(grid: Grid, us: bigint): bigint {
 }
 
 /**
- * A hole that spans a whole UTC day is the archive's: its monthly files have lost whole days while the dailies were fine
- * (um 2022-08-10..12, spot 2024-01), and the exchange was never down for a day since 2018-02.
+ * A hole that spans a whole UTC day is the archive's: its monthly files have lost whole days while the dailies were
+ * fine (um 2022-08-10..12, spot 2024-01), and the exchange was never down for a day since 2018-02.
  */
 function unexplained(grid: Grid, range: TimeRange): Gap {
   const { stepUs } = gridOf(grid)
   const day = range.fromUs % US_PER_DAY === 0n ? range.fromUs : range.fromUs + US_PER_DAY - (range.fromUs % US_PER_DAY)
   const wholeDay = stepUs !== null && stepUs <= US_PER_DAY && day + US_PER_DAY <= range.toUs
-  return { ...range, missing: gridPointsIn(grid, range).count, class: wholeDay ? 'archive_hole' : 'unknown', calendar: null }
+  const { count: missing } = gridPointsIn(grid, range)
+  return { ...range, missing, class: wholeDay ? 'archive_hole' : 'unknown', calendar: null }
 }

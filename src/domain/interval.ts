@@ -7,9 +7,9 @@ const MINUTE = 60n * SECOND
 const HOUR = 60n * MINUTE
 
 /**
- * Each interval's grid: a fixed step from an anchor (microseconds since 1970), or the calendar month.
- * A week opens on Monday 00:00 UTC: 1970-01-05 was one. Three-day bars are counted from 1970-01-02: real BTCUSDT files begin
- * on 2017-08-17 and hold a bar of 2026-07-01. Whether every symbol shares this phase is not known; where all bars of a
+ * Each interval's grid: a fixed step from an anchor (microseconds since 1970), or the calendar month. A week opens on
+ * Monday 00:00 UTC: 1970-01-05 was one. Three-day bars are counted from 1970-01-02: real BTCUSDT files begin on
+ * 2017-08-17 and hold a bar of 2026-07-01. Whether every symbol shares this phase is not known; where all bars of a
  * month agree on another one, inspect takes that for the grid.
  */
 const GRIDS = {
@@ -49,7 +49,10 @@ export type Grid = Interval | { readonly interval: Interval; readonly anchorUs: 
 export const gridOf = (grid: Grid): { readonly stepUs: bigint | null; readonly anchorUs: bigint } =>
   typeof grid === 'string' ? GRIDS[grid] : { stepUs: GRIDS[grid.interval].stepUs, anchorUs: grid.anchorUs }
 
-/** The grid that a month's bars lie on, as inspect chose it: with no bar off it, three-day bars are counted from their first. */
+/**
+ * The grid that a month's bars lie on, as inspect chose it: with no bar off it, three-day bars are counted from their
+ * first.
+ */
 export const gridOfBars = (interval: Interval, firstOpenUs: bigint, offGridRows: number): Grid =>
   interval === '3d' && offGridRows === 0 ? { interval, anchorUs: firstOpenUs } : interval
 

@@ -1,6 +1,6 @@
 /**
- * A lake's address as the catalog keeps and compares it: without credentials, query and a slash at the end. Text that is
- * no URL stays as it is.
+ * A lake's address as the catalog keeps and compares it: without credentials, query and a slash at the end. Text that
+ * is no URL stays as it is.
  */
 export function lakeAddressOf(url: string): string {
   if (!URL.canParse(url)) return url

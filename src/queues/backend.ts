@@ -21,8 +21,8 @@ export async function openBackend(o: BackendOptions): Promise<QueueBackend> {
 }
 
 /**
- * What the queues of a catalog are called on their server, so that two lakes on one server never take each other's jobs.
- * In the catalog's own database (null) nobody else's can be.
+ * What the queues of a catalog are called on their server, so that two lakes on one server never take each other's
+ * jobs. In the catalog's own database (null) nobody else's can be.
  */
 export function queueNamesOf(url: string | null, catalogId: string): Pick<BackendOptions, 'prefix' | 'schema'> {
   return url === null ? {} : { prefix: `candlelake:${catalogId}`, schema: `bullmq_${catalogId}` }

@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** So many jobs in a row, with none that worked between them, are a service that is away; one may be that job's own trouble. */
+/**
+ * So many jobs in a row, with none that worked between them, are a service that is away; one may be that job's own
+ * trouble.
+ */
 const REFUSALS = 2
 
 /** A wait is cut into pieces, so that a worker that waits is seen to live. */
@@ -11,8 +14,8 @@ const ASK_AGAIN_MS = 50
 
 /**
  * Holds back a stage in this process while infrastructure says no: without it every one of 10,000 waiting jobs would be
- * tried, and delayed, in turn. After a refusal the pause lasts as long as the refused job waits; then one job is let in, and
- * the others follow when it worked. It resumes by itself; other processes and stages have gates of their own.
+ * tried, and delayed, in turn. After a refusal the pause lasts as long as the refused job waits; then one job is let
+ * in, and the others follow when it worked. It resumes by itself; other processes and stages have gates of their own.
  */
 export class StageGate {
   #refusals = 0
@@ -28,8 +31,8 @@ export class StageGate {
   }
 
   /**
-   * Whether a job may be fetched. With nothing in hand it waits for the answer yes, as long as `goesOn`; with something in
-   * hand the answer is no, and soon, since whoever asks has those jobs to look after.
+   * Whether a job may be fetched. With nothing in hand it waits for the answer yes, as long as `goesOn`; with something
+   * in hand the answer is no, and soon, since whoever asks has those jobs to look after.
    */
   async admits(goesOn: () => boolean, onWait: () => void): Promise<boolean> {
     while (goesOn()) {

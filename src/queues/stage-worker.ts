@@ -28,15 +28,18 @@ export type StageWorkerOptions = {
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 2_000
 
-/** An idle worker asks this often; on Postgres BullMQ would wait an hour for a delayed job, which looks like a dead worker. */
+/**
+ * An idle worker asks this often; on Postgres BullMQ would wait an hour for a delayed job, which looks like a dead
+ * worker.
+ */
 const LONGEST_WAIT_SECONDS = 10
 
 /** One hour of points a minute: without any, BullMQ's exported totals stay 0 and look healthy. */
 const METRICS = { maxDataPoints: 60 }
 
 /**
- * A BullMQ worker that sits out an absent server. BullMQ alone takes an error that is not ECONNREFUSED (a socket that is
- * gone, "out of memory", "the database system is starting up") for the job's own: it asks again without a pause, and
+ * A BullMQ worker that sits out an absent server. BullMQ alone takes an error that is not ECONNREFUSED (a socket that
+ * is gone, "out of memory", "the database system is starting up") for the job's own: it asks again without a pause, and
  * when it cannot record that a job is done it records a failure instead, which would spend an attempt.
  */
 export class StageWorker extends Worker<StageJobData, void, string, IQueueBackend, JobProgress, unknown> {

@@ -107,8 +107,11 @@ ${rows.map((row) => html`<tr><td>${row.stage}</td>${number(row.waiting ?? 0)}${n
 ${number(row.delayed ?? 0, 'wait')}${number(row.failed ?? 0, 'bad')}</tr>`)}</table>`
 }
 
+const SERVED = html` <span class="soft small">an older revision is still served</span>`
+
 function quarantine(rows: readonly QuarantineStatus[]): Html {
   return html`<table><tr><th>partition</th><th>code</th><th>why</th><th>since</th></tr>
 ${rows.map((row) => html`<tr><td class="mono">${row.partition}</td><td class="mono bad">${row.code}</td>
-<td>${row.message}${row.served ? html` <span class="soft small">an older revision is still served</span>` : ''}</td><td class="ago">${shownInstant(row.since)}</td></tr>`)}</table>`
+<td>${row.message}${row.served ? SERVED : ''}</td>
+<td class="ago">${shownInstant(row.since)}</td></tr>`)}</table>`
 }

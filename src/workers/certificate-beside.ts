@@ -13,7 +13,9 @@ export const certificateText = (certificate: Certificate): string => `${toJson(c
 /** How the certificate beside the data is not the catalog's; `etag` is null where there is none. */
 export type CertificateDrift = { readonly drift: string; readonly etag: string | null }
 
-/** Compares values, not text: jsonb keeps no order of names. Null when they are the same. @throws {STORE_UNREACHABLE} */
+/**
+ * Compares values, not text: jsonb keeps no order of names. Null when they are the same. @throws {STORE_UNREACHABLE}
+ */
 export async function certificateDrift(
   partition: Partition, certificate: Certificate | null, lake: ObjectStore,
 ): Promise<CertificateDrift | null> {
@@ -37,7 +39,10 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Writes the catalog's certificate over exactly what was seen. @throws {PRECONDITION_FAILED, DISK_FULL, STORE_UNREACHABLE} */
+/**
+ * Writes the catalog's certificate over exactly what was seen. @throws {PRECONDITION_FAILED, DISK_FULL,
+ * STORE_UNREACHABLE}
+ */
 export async function rewriteCertificate(
   o: { partition: Partition; certificate: Certificate; seen: CertificateDrift }, lake: ObjectStore,
 ): Promise<void> {

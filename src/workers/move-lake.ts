@@ -11,18 +11,22 @@ export type MoveLakePorts = {
   readonly now: () => Date
 }
 
-/** `from` and `to` are equal where the catalog has the address already; `looked` counts objects that were found there. */
+/**
+ * `from` and `to` are equal where the catalog has the address already; `looked` counts objects that were found there.
+ */
 export type LakeMoved = { readonly from: string; readonly to: string; readonly looked: number }
 
-/** A wrong address lacks them all, and half a copy shows among so many; every one is `candlelake verify`'s to look at. */
+/**
+ * A wrong address lacks them all, and half a copy shows among so many; every one is `candlelake verify`'s to look at.
+ */
 const LOOKED_AT = 100
 
 /** A worker says so every few seconds that it lives. */
 const ALIVE_MS = 30_000
 
 /**
- * Records that the catalog's lake lies at another address now. Refused while a worker, which would go on publishing to the
- * old one, was seen a moment ago, and where published objects are not at the new one.
+ * Records that the catalog's lake lies at another address now. Refused while a worker, which would go on publishing to
+ * the old one, was seen a moment ago, and where published objects are not at the new one.
  * @throws {LAKE_MISMATCH}
  */
 export async function moveLake(ports: MoveLakePorts, o: { dryRun: boolean }): Promise<LakeMoved> {
@@ -32,7 +36,8 @@ export async function moveLake(ports: MoveLakePorts, o: { dryRun: boolean }): Pr
   await refuseWorkers(ports, from)
   const looked = await look(ports, to)
   if (!o.dryRun && !(await ports.keeper.moveLake({ from, to }))) {
-    throw new PipelineError('LAKE_MISMATCH', `the lake is no longer at ${from}`, { at: from, do: 'look who moved it, and where to' })
+    const facts = { at: from, do: 'look who moved it, and where to' }
+    throw new PipelineError('LAKE_MISMATCH', `the lake is no longer at ${from}`, facts)
   }
   return { from, to, looked }
 }
@@ -42,7 +47,8 @@ async function refuseWorkers({ keeper, now }: MoveLakePorts, at: string): Promis
   const first = alive[0]
   if (!first) return
   const message = `${alive.length} worker${alive.length === 1 ? '' : 's'} may still publish to ${at}`
-  throw new PipelineError('LAKE_MISMATCH', message, { at, do: `stop them first, e.g. process ${first.pid} on ${first.host}` })
+  const todo = `stop them first, e.g. process ${first.pid} on ${first.host}`
+  throw new PipelineError('LAKE_MISMATCH', message, { at, do: todo })
 }
 
 async function look({ keeper, lake }: MoveLakePorts, at: string): Promise<number> {
@@ -50,7 +56,8 @@ async function look({ keeper, lake }: MoveLakePorts, at: string): Promise<number
   for await (const { partition } of keeper.partitions({ published: true })) {
     const key = objectKeyOf(partition)
     if (!(await lake.head(key))) {
-      throw new PipelineError('LAKE_MISMATCH', `the lake at ${at} lacks ${key}`, { at, do: 'copy the whole lake there first' })
+      const facts = { at, do: 'copy the whole lake there first' }
+      throw new PipelineError('LAKE_MISMATCH', `the lake at ${at} lacks ${key}`, facts)
     }
     if (++looked === LOOKED_AT) break
   }

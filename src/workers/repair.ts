@@ -19,17 +19,17 @@ export type RepairPorts = Pick<Ports, 'lake' | 'log'> & {
 }
 
 /**
- * `noted`: the bytes are right and only the ETag was not. `restarted`: other bytes, or none; the partition is done again.
- * `certificates`: the data is right, and the certificate beside it was written anew from the catalog's.
- * An object whose source was refused since cannot be made again: that is only logged.
+ * `noted`: the bytes are right and only the ETag was not. `restarted`: other bytes, or none; the partition is done
+ * again. `certificates`: the data is right, and the certificate beside it was written anew from the catalog's. An
+ * object whose source was refused since cannot be made again: that is only logged.
  */
 export type Repaired = { readonly noted: number; readonly restarted: number; readonly certificates: number }
 
 /**
- * Compares published objects with what the catalog says of them, by ETag and where that differs by hash. A worker that lost
- * its database in mid-publication can leave such a difference; so can a hand in the bucket. `changedWithinMs` narrows
- * it to rows that changed lately; null compares them all. An object that cannot be compared now is logged, and is for the
- * next pass.
+ * Compares published objects with what the catalog says of them, by ETag and where that differs by hash. A worker that
+ * lost its database in mid-publication can leave such a difference; so can a hand in the bucket. `changedWithinMs`
+ * narrows it to rows that changed lately; null compares them all. An object that cannot be compared now is logged, and
+ * is for the next pass.
  */
 export async function repairPublished(ports: RepairPorts, changedWithinMs: number | null): Promise<Repaired> {
   const drifted: PartitionSummary[] = []
@@ -41,7 +41,9 @@ export async function repairPublished(ports: RepairPorts, changedWithinMs: numbe
       ports.log.warn('published.not_compared', { partition: partitionKeyOf(row.partition), code, message })
     })
     if (verdict === 'drifted' && REMADE.includes(row.state)) drifted.push(row)
-    else if (verdict === 'drifted') ports.log.warn('published.lost', { partition: partitionKeyOf(row.partition), state: row.state })
+    else if (verdict === 'drifted') {
+      ports.log.warn('published.lost', { partition: partitionKeyOf(row.partition), state: row.state })
+    }
   }
   return { ...counts, restarted: drifted.length === 0 ? 0 : await restart(drifted, ports) }
 }
@@ -50,7 +52,9 @@ export async function repairPublished(ports: RepairPorts, changedWithinMs: numbe
 const REMADE: readonly State[] = ['verified', 'provisional']
 
 /** Notes a changed ETag, writes a certificate anew; what it cannot mend has drifted. */
-async function mended(row: PartitionSummary, ports: RepairPorts, counts: { noted: number; certificates: number }): Promise<'drifted' | null> {
+async function mended(
+  row: PartitionSummary, ports: RepairPorts, counts: { noted: number; certificates: number },
+): Promise<'drifted' | null> {
   const verdict = await compare(row, ports)
   if (verdict === 'drifted') return verdict
   if (verdict === 'noted') counts.noted++
@@ -58,8 +62,11 @@ async function mended(row: PartitionSummary, ports: RepairPorts, counts: { noted
   return null
 }
 
-/** A publication under way writes the certificate before the catalog has it: a row that has left its end is left alone. */
-async function certificateMended({ partition, generation, certificate }: PartitionSummary, ports: RepairPorts): Promise<boolean> {
+/**
+ * A publication under way writes the certificate before the catalog has it: a row that has left its end is left alone.
+ */
+async function certificateMended(row: PartitionSummary, ports: RepairPorts): Promise<boolean> {
+  const { partition, generation, certificate } = row
   const seen = certificate && (await certificateDrift(partition, certificate, ports.lake))
   if (!seen) return false
   const now = await rowNow(partition, ports.keeper)

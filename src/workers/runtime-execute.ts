@@ -48,7 +48,10 @@ export async function execute(o: Execution, held: Held): Promise<void> {
   }
 }
 
-/** Jobs that another worker has, or that had nothing to do, prove nothing; a partition that fails by itself had its services. */
+/**
+ * Jobs that another worker has, or that had nothing to do, prove nothing; a partition that fails by itself had its
+ * services.
+ */
 function tellGate({ worker: { gate } }: Held, directive: Directive): void {
   if (directive.kind === 'delay') {
     if (saysNo(directive.code)) gate.refused(directive.ms)

@@ -25,9 +25,8 @@ const STILL: readonly State[] = STATES.filter((state) => state !== 'verifying')
 
 /**
  * Reads every published partition again and compares it with the catalog: presence, hash, rows, values, order, and the
- * certificate beside it. What is
- * published counts, not the state: an older revision is read by people too. A difference is looked at twice, since a newer
- * revision may have been published meanwhile.
+ * certificate beside it. What is published counts, not the state: an older revision is read by people too. A difference
+ * is looked at twice, since a newer revision may have been published meanwhile.
  */
 export async function* verifyStored(
   filter: PartitionFilter, ports: VerifyStoredPorts, signal: AbortSignal,

@@ -62,7 +62,8 @@ async function repairPublished(db: Db, o: { partition: Partition; published: Pub
   const { rows } = await sql`
     update partitions p set published_key = ${key}, published_etag = ${etag}, published_bytes = ${bytes},
       published_sha256 = ${sha256Hex}, published_rows = ${count}, updated_at = now(), checked_at = now()
-    where ${isPartition(o.partition)} and ${isShown} and p.state in ${finishedStates} and p.published_revision = ${revision}
+    where ${isPartition(o.partition)} and ${isShown} and p.state in ${finishedStates}
+      and p.published_revision = ${revision}
     returning p.id`.execute(db)
   return rows.length > 0
 }

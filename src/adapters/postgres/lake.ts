@@ -9,7 +9,9 @@ type LakeRow = { readonly url: string; readonly numeric_type: NumericType; reado
 
 const columns = sql.raw('lake.url, lake.numeric_type, lake.catalog_id')
 
-/** The first lake fixes address and type. The update changes nothing: it gives the row that another process inserted. */
+/**
+ * The first lake fixes address and type. The update changes nothing: it gives the row that another process inserted.
+ */
 export async function adoptLake(
   db: Db, o: { url: string; numericType: NumericType },
 ): Promise<{ readonly catalogId: string }> {
@@ -33,7 +35,8 @@ const otherType = (at: string, lake: NumericType, asked: NumericType): PipelineE
 const otherLake = (at: string, asked: string): PipelineError =>
   new PipelineError('LAKE_MISMATCH', `the catalog is of the lake at ${at}, LAKE_URL is ${asked}`, {
     at, asked,
-    do: `set LAKE_URL=${at}; was it moved: candlelake lake moved; for another lake, another DATABASE_URL or CANDLELAKE_HOME`,
+    do: `set LAKE_URL=${at}; was it moved: candlelake lake moved; `
+      + 'for another lake, another DATABASE_URL or CANDLELAKE_HOME',
   })
 
 export async function lakeOf(db: Db): Promise<Lake | null> {
@@ -44,6 +47,7 @@ export async function lakeOf(db: Db): Promise<Lake | null> {
 
 export async function moveLake(db: Db, o: { from: string; to: string }): Promise<boolean> {
   const { rows } = await sql`
-    update lake set url = ${lakeAddressOf(o.to)} where rtrim(url, '/') = ${lakeAddressOf(o.from)} returning url`.execute(db)
+    update lake set url = ${lakeAddressOf(o.to)} where rtrim(url, '/') = ${lakeAddressOf(o.from)}
+    returning url`.execute(db)
   return rows.length > 0
 }

@@ -1,4 +1,6 @@
-import { DRY_RUN, EXIT_ERROR, EXIT_OK, type CommandGroup, type CommandSpec, type Context, type FlagValues } from '../command.js'
+import {
+  DRY_RUN, EXIT_ERROR, EXIT_OK, type CommandGroup, type CommandSpec, type Context, type FlagValues,
+} from '../command.js'
 
 const moved: CommandSpec = {
   name: 'moved',
@@ -24,7 +26,8 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
   else if (from === to) out.result(`The lake of this catalog is at ${to} already.`)
   else {
     const seen = `looked at ${plural(looked, 'object')}`
-    out.result(dryRun ? `Would record ${to}, ${seen}. Nothing was changed.` : `The lake is at ${to} now, was at ${from}; ${seen}.`)
+    if (dryRun) out.result(`Would record ${to}, ${seen}. Nothing was changed.`)
+    else out.result(`The lake is at ${to} now, was at ${from}; ${seen}.`)
   }
   return 0
 }

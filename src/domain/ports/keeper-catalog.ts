@@ -25,8 +25,9 @@ export type QuarantineEntry = {
 }
 
 /**
- * What the lake shows of a partition is `published`, not the state: a re-plan that ended as quarantined, late, absent, failed
- * or cancelled leaves the revision of before where it is. `certificate` and `flagged` are the published revision's.
+ * What the lake shows of a partition is `published`, not the state: a re-plan that ended as quarantined, late, absent,
+ * failed or cancelled leaves the revision of before where it is. `certificate` and `flagged` are the published
+ * revision's.
  */
 export type PartitionSummary = {
   readonly partition: Partition
@@ -101,12 +102,13 @@ export interface KeeperCatalog {
   unfinished(): Promise<Readonly<Record<Stage, number>>>
   states(filter?: PartitionFilter): Promise<Readonly<Record<State, number>>>
   /**
-   * State counts by dataset and interval, and of how many of them the lake shows an object. Of a run, rows and bytes are of
-   * the verified and provisional ones; of all, of every published object.
+   * State counts by dataset and interval, and of how many of them the lake shows an object. Of a run, rows and bytes
+   * are of the verified and provisional ones; of all, of every published object.
    */
   summary(runId?: string): Promise<readonly {
     readonly dataset: string; readonly interval: string; readonly state: State
-    readonly partitions: number; readonly published: number; readonly rows: number; readonly bytesIn: number; readonly bytesOut: number
+    readonly partitions: number; readonly published: number
+    readonly rows: number; readonly bytesIn: number; readonly bytesOut: number
   }[]>
   /** Partitions in key order, in pages. */
   partitions(filter: PartitionFilter): AsyncIterable<PartitionSummary>
