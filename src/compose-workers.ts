@@ -112,7 +112,8 @@ function only(stages: readonly Stage[], of: Readonly<Record<Stage, number>>): Pa
 
 /** Says in the catalog that this worker lives and what it is doing. A beat that fails is logged; the next one may not. */
 function beat(
-  keeper: KeeperCatalog, ports: Ports, stages: readonly Stage[], handle: Pick<WorkersHandle, 'active' | 'progressAgeMs'>, log: Log,
+  keeper: KeeperCatalog, ports: Ports, stages: readonly Stage[],
+  handle: Pick<WorkersHandle, 'active' | 'progressAgeMs'>, log: Log,
 ): { stop(): Promise<void> } {
   const watch = silenceWatch(handle, log)
   const say = async (): Promise<void> => {
