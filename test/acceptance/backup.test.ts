@@ -118,7 +118,10 @@ else {
         await client.connect()
         await client.query('drop schema candlelake cascade; drop schema bullmq cascade').finally(() => client.end())
       },
-      restore: () => Promise.resolve(run('pg_restore', `--dbname=${url()}`, file())),
+      // Into an empty database, and over a catalog that is there.
+      restore: async () => {
+        for (let i = 0; i < 2; i++) await Promise.resolve(run('pg_restore', '--clean', '--if-exists', `--dbname=${url()}`, file()))
+      },
     }))
   })
 }

@@ -105,10 +105,10 @@ for (const kind of ['postgres', 'redis'] as const) {
       await printed(old, /"JOB_NEWER".*"job\.newer"/)
       expect(await states('AHEADUSDT')).to.deep.equal({ planned: 2 })
       const newer = await start(next)
+      await stop(old)
       await until('the newer one does it', async () => (await states('AHEADUSDT'))['verified'] === 2)
       expect(finishedBy(old)).to.equal(0)
       expect(old.output()).to.not.match(/"outcome":"failed"|job\.given_up/)
-      await stop(old)
       await stop(newer)
     })
 
