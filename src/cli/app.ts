@@ -8,7 +8,9 @@ import type { Log, Observe } from '../domain/ports/observe.js'
 import type { PlanCatalog, Run } from '../domain/ports/plan-catalog.js'
 import type { Staging } from '../domain/ports/staging.js'
 import type { Stage } from '../domain/states.js'
+import type { GarbageReport, GcOptions } from '../workers/gc.js'
 import type { PlanFigures } from '../workers/plan.js'
+import type { Rebuilt } from '../workers/rebuild-catalog.js'
 import type { Reconciled } from '../workers/reconcile.js'
 import type { StoredCheck } from '../workers/verify-stored.js'
 import type { BackfillRequest } from '../workers/wanted.js'
@@ -31,6 +33,12 @@ export interface App {
   startWorkers(o: WorkerOptions): Promise<Workers>
   /** One pass: lost jobs back into the queue, ended runs closed, leftovers swept. */
   reconcile(): Promise<Reconciled>
+  /** Surveys what nothing needs, or with `remove` deletes it. @throws {CATALOG_INCOMPLETE} */
+  garbage(o: Omit<GcOptions, 'keepRevisions'> & { readonly remove: boolean }): Promise<GarbageReport>
+  /** Makes catalog rows of what the lake holds. @throws {NUMERIC_TYPE_MISMATCH} */
+  rebuildCatalog(o: {
+    matches: (partition: Partition) => boolean; dryRun: boolean; signal: AbortSignal
+  }): AsyncIterable<Rebuilt>
   /** Reads stored partitions back and compares them with the catalog; changes nothing. */
   verifyStored(o: { filter: PartitionFilter; signal: AbortSignal }): AsyncIterable<StoredCheck>
   /** Starts quarantined partitions over in a run of kind `retry`. */

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { SCHEMA_VERSION, type NumericType } from './candle.js'
-import type { Certificate, CertifiedData, Gap, GapClass } from './certificate.js'
+import type { Certificate, CertifiedData, CertifiedOrigin, Gap, GapClass } from './certificate.js'
 import type { InspectFigures } from './figures.js'
 import type { Finding, FindingCode } from './findings.js'
 import { gapsOf } from './gaps.js'
@@ -36,16 +36,23 @@ export function certify(o: CertifyInput): Certificate {
   return {
     v: 1,
     data,
-    dataHash: createHash('sha256').update(sortedJson(data)).digest('hex'),
+    dataHash: dataHashOf(data),
     gaps,
     findings,
     verdict: open.length > 0 ? 'provisional' : 'verified',
     checksums: o.sources.map((s) => ({ key: s.key, outcome: certifiedChecksum(s.checksum), claimed: s.checksumHex })),
+    origin: originOf(o),
     calendarVersion: OUTAGE_CALENDAR_VERSION,
     generation: o.generation,
     issuedAt: o.now.toISOString(),
   }
 }
+
+/** SHA-256, hex, over the JSON text of a certificate's deterministic part with sorted names. */
+export const dataHashOf = (data: CertifiedData): string => createHash('sha256').update(sortedJson(data)).digest('hex')
+
+const originOf = ({ bounds, sources }: CertifyInput): CertifiedOrigin =>
+  ({ bounds, sources: sources.map(({ key, etag, lastModified, range }) => ({ key, etag, lastModified, ...range })) })
 
 function certifiedData(o: CertifyInput): CertifiedData {
   const { figures, revision } = o.converted

@@ -35,6 +35,7 @@ export const ERRORS = {
   LEASE_HELD: { retry: 'backoff', infrastructure: true, end: 'failed' },
   // the database and the lake do not fit this program
   CATALOG_NEWER: { retry: 'never', end: 'failed' },
+  CATALOG_INCOMPLETE: { retry: 'never', end: 'failed' },
   EMBEDDED_MAJOR: { retry: 'never', end: 'failed' },
   EMBEDDED_FAILED: { retry: 'never', end: 'failed' },
   NUMERIC_TYPE_MISMATCH: { retry: 'never', end: 'failed' },

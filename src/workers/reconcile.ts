@@ -36,6 +36,9 @@ export async function reconcile(ports: ReconcilePorts, periodMs: number, compare
     if (unfinished[stage] > 0) requeued += await requeueLost(stage, ports, 2 * periodMs)
   }
   const finishedRuns = await ports.plan.finishRuns()
+  for (const { id, host, pid, seenAt, doing } of await ports.keeper.missWorkers()) {
+    ports.log.warn('worker.lost', { worker: id, at: `${host}:${pid}`, seenAt, held: doing })
+  }
   const swept = await sweepOrphans(ports, 2 * periodMs)
   const repaired = await repairPublished(ports, compare === 'all' ? null : 2 * periodMs)
   const work = { requeued, ...swept, ...repaired }

@@ -16,6 +16,8 @@ export type Execution = {
   /** Milliseconds that a stopped job gets to wind up, so that its lease is released before another worker starts. */
   readonly settleMs: number
   readonly isDraining: () => boolean
+  /** Called before a job is handed back whose stage did not wind up: frees what it holds, or the next worker would wait. */
+  readonly letGo: (job: StartedJob) => Promise<void>
 }
 
 /** Runs one start of a job and tells the queue what becomes of it. */
@@ -34,7 +36,10 @@ export async function execute(o: Execution, held: Held): Promise<void> {
   try {
     const directive = await directiveFor(o, running)
     if (running.stopped === 'lost') return letGo()
-    if (running.stopped === 'shutdown' && directive?.kind !== 'done') return await handBack(held)
+    if (running.stopped === 'shutdown' && directive?.kind !== 'done') {
+      if (directive === null) await Promise.race([o.letGo(running.job), sleep(o.settleMs, undefined, { ref: false })])
+      return await handBack(held)
+    }
     if (directive) return await settle(held, directive)
   } finally {
     o.running.remove(id)

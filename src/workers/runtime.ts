@@ -24,6 +24,8 @@ export type WorkersOptions = {
   readonly lockMs?: number
   /** Milliseconds that a job gets to wind up after its signal fired. */
   readonly settleMs?: number
+  /** Frees what a job holds that is handed back unfinished, at a shutdown; it rejects never. */
+  readonly letGo?: (job: StartedJob) => Promise<void>
   /** A job whose worker died was put back. */
   readonly onStalled?: (stage: Stage) => void
   /** The queue ended a job that its workers kept dying on, without running it again. */
@@ -59,6 +61,7 @@ export function startWorkers(o: WorkersOptions): WorkersHandle {
   let draining: Promise<void> | null = null
   const execution = {
     run: o.run, running, settleMs, lockMs: o.lockMs ?? DEFAULT_LOCK_MS, isDraining: () => draining !== null,
+    letGo: o.letGo ?? (() => Promise.resolve()),
   }
   const workers = o.stages.map(({ stage, concurrency, policy = POLICY[stage] }) => {
     const worker: StageWorker = o.backend.worker({

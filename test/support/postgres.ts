@@ -37,6 +37,13 @@ function configOf(url: string): pg.PoolConfig {
   return { host, port, ...(user ? { user } : {}), ...(password ? { password } : {}), database: database ?? 'postgres' }
 }
 
+/** A database as DATABASE_URL names it. */
+export function addressOf({ host, port, user, password, database }: pg.PoolConfig): string {
+  const secret = typeof password === 'string' ? `:${encodeURIComponent(password)}` : ''
+  const at = `${encodeURIComponent(host ?? 'localhost')}${port === undefined ? '' : `:${port}`}`
+  return `postgres://${user ?? 'tester'}${secret}@${at}/${database ?? 'postgres'}`
+}
+
 async function execute(server: pg.PoolConfig, statement: string): Promise<void> {
   const client = new pg.Client(server)
   await client.connect()

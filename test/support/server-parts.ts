@@ -44,7 +44,7 @@ const quarantined: QuarantineEntry = {
 const worker: WorkerRow = {
   id: 'w-5f2', host: 'lake-1', pid: 4711, stages: ['download', 'convert', 'upload', 'verify'],
   doing: [{ stage: 'convert', partition: 'spot-klines/BTCUSDT/1h/2022-04' }],
-  startedAt: new Date(Date.now() - 3_700_000), seenAt: new Date(Date.now() - 2_000),
+  lost: false, startedAt: new Date(Date.now() - 3_700_000), seenAt: new Date(Date.now() - 2_000),
 }
 
 /** What a server is given, with a small lake behind it; parts may be replaced. */

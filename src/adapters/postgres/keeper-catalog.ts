@@ -6,11 +6,13 @@ import type { KeeperCatalog } from '../../domain/ports/keeper-catalog.js'
 import type { Published, Work } from '../../domain/work.js'
 import type { Partition } from '../../domain/partition.js'
 import { fromColumn } from './json-column.js'
+import { named, whileUnnamed } from './named.js'
 import { partitions, quarantine } from './pages.js'
 import { requeue, stale, touch } from './reconcile.js'
+import { restore } from './restore.js'
 import { states, summary, unfinished } from './reports.js'
 import { isPartition, publishedStates, unfinishedStates, type Db } from './rows.js'
-import { heartbeat, leave, workers } from './workers.js'
+import { heartbeat, leave, missWorkers, workers } from './workers.js'
 
 /** The catalog as reports, repairs and the command line use it, over one pool. */
 export function keeperCatalog(db: Kysely<unknown>): KeeperCatalog {
@@ -25,10 +27,14 @@ export function keeperCatalog(db: Kysely<unknown>): KeeperCatalog {
     partitions: (filter) => partitions(db, filter),
     quarantine: (filter) => quarantine(db, filter),
     isReferenced: (o) => isReferenced(db, o),
+    named: (partitions) => named(db, partitions),
+    whileUnnamed: (partition, effect) => whileUnnamed(db, partition, effect),
+    restore: (o, dryRun) => restore(db, o, dryRun),
     repairPublished: (o) => repairPublished(db, o),
-    heartbeat: (worker) => heartbeat(db, worker),
+    heartbeat: (beat) => heartbeat(db, beat),
     leave: (workerId) => leave(db, workerId),
     workers: () => workers(db),
+    missWorkers: () => missWorkers(db),
   }
 }
 

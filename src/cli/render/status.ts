@@ -56,9 +56,10 @@ export function etaOf({ run, states, total, alreadyDone }: RunProgress, now: Dat
 function workerLine(worker: WorkerRow, now: Date): string {
   const silent = Math.max(0, (now.getTime() - worker.seenAt.getTime()) / 1_000)
   const where = `${escapeControls(worker.host)}:${worker.pid}`
-  return [where, worker.stages.join(' '), `${worker.doing.length} in hand`, `seen ${formatSeconds(silent)} ago`].join(
-    '  ',
-  )
+  const seen = `seen ${formatSeconds(silent)} ago`
+  if (!worker.lost) return [where, worker.stages.join(' '), `${worker.doing.length} in hand`, seen].join('  ')
+  const held = worker.doing.map(({ stage, partition }) => `${stage} ${escapeControls(partition)}`)
+  return [`${where} lost`, seen, held.length === 0 ? 'held nothing' : `held ${held.join(', ')}`].join('  ')
 }
 
 function queueLine(queue: Status['queue']): string {

@@ -1,8 +1,9 @@
 import type { Certificate } from '../certificate.js'
-import type { Partition } from '../partition.js'
+import type { Partition, PartitionKey } from '../partition.js'
 import type { NumericType } from '../candle.js'
 import type { Stage, State } from '../states.js'
-import type { Published } from '../work.js'
+import type { Source } from '../source.js'
+import type { Published, SeriesBounds } from '../work.js'
 import type { Job } from './plan-catalog.js'
 
 /** A row that reconcile looks at: unfinished, unleased and unchanged for a while. */
@@ -30,14 +31,31 @@ export type PartitionSummary = {
   readonly updatedAt: Date
 }
 
+/** What a worker has in hand. `since` is ISO 8601; workers of version 0.1.0 do not say it. */
+export type WorkInHand = { readonly stage: Stage; readonly partition: string; readonly since?: string }
+
+/** A worker by its last beat. `lost`: it fell silent without leaving, and `doing` is what it held. */
 export type WorkerRow = {
   readonly id: string
   readonly host: string
   readonly pid: number
   readonly stages: readonly Stage[]
-  readonly doing: readonly { readonly stage: Stage; readonly partition: string }[]
+  readonly doing: readonly WorkInHand[]
+  readonly lost: boolean
   readonly startedAt: Date
   readonly seenAt: Date
+}
+
+/** A worker as it describes itself. */
+export type Beat = Pick<WorkerRow, 'id' | 'host' | 'pid' | 'stages' | 'doing'>
+
+/** A published partition as the lake tells of it. */
+export type RestoredPartition = {
+  readonly partition: Partition
+  readonly published: Published
+  readonly certificate: Certificate
+  readonly sources: readonly Source[]
+  readonly bounds: SeriesBounds
 }
 
 /** Narrows partitions: an exact value or a set of them for each part that is given. */
@@ -74,9 +92,18 @@ export interface KeeperCatalog {
   quarantine(filter: PartitionFilter): AsyncIterable<QuarantineEntry>
   /** True for a staging folder or an `_incoming` object that a row on its way still refers to or may write to. */
   isReferenced(o: { partition: Partition; generation: number; token: string }): Promise<boolean>
+  /** Those of the partitions whose published object a row names, or may be about to name: it is on its way. */
+  named(partitions: readonly Partition[]): Promise<ReadonlySet<PartitionKey>>
+  /** Runs `effect` while nobody can publish the partition; false, and not run, when `named` would name it. */
+  whileUnnamed(partition: Partition, effect: () => Promise<void>): Promise<boolean>
+  /** Takes a published partition into the catalog, where no row is on its way or newer than the certificate. */
+  restore(o: RestoredPartition, dryRun: boolean): Promise<'added' | 'replaced' | 'kept'>
   /** Records drift or repair of a published object found by verify or reconcile. */
   repairPublished(o: { partition: Partition; published: Published }): Promise<boolean>
-  heartbeat(worker: Omit<WorkerRow, 'startedAt' | 'seenAt'>): Promise<void>
+  heartbeat(beat: Beat): Promise<void>
   leave(workerId: string): Promise<void>
+  /** Living workers and lost ones, by id. */
   workers(): Promise<readonly WorkerRow[]>
+  /** Gives workers that were found lost by this call, each once for all callers; forgets those lost for a day. */
+  missWorkers(): Promise<readonly WorkerRow[]>
 }

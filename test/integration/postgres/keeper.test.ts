@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { PipelineError } from '../../../src/domain/errors.js'
 import type { StaleRow } from '../../../src/domain/ports/keeper-catalog.js'
-import type { Partition } from '../../../src/domain/partition.js'
+import { partitionKeyOf, type Partition } from '../../../src/domain/partition.js'
 import {
   advancedTo, claimed, expire, newPartition, newPartitions, openFresh, planned, published, rowOf, verifiedAs, type Opened,
 } from './catalog-fixture.js'
@@ -155,8 +155,37 @@ describe('postgres catalog: keeper', () => {
     expect(second?.seenAt.getTime()).to.be.at.least(first?.seenAt.getTime() ?? Infinity)
     await catalog.pool.query(`update workers set seen_at = now() - interval '2 days'`)
     await catalog.keeper.heartbeat({ ...worker, id: 'host-2' })
+    expect(await catalog.keeper.missWorkers()).to.deep.equal([])
     expect((await catalog.keeper.workers()).map(({ id }) => id)).to.deep.equal(['host-2'])
     await catalog.keeper.leave('host-2')
     expect(await catalog.keeper.workers()).to.deep.equal([])
+  })
+
+  it('a worker that missed four beats is lost, or two when a lease of its ran out; it is told of once', async () => {
+    const silent = (id: string, seconds: number): Promise<unknown> => catalog.pool.query(
+      `update workers set seen_at = now() - $2 * interval '1 second' where id = $1`, [id, seconds])
+    const lost = async (): Promise<string[]> =>
+      (await catalog.keeper.workers()).filter((worker) => worker.lost).map(({ id }) => id)
+    const held = newPartition()
+    await planned(catalog, [held])
+    const claim = await claimed(catalog, 'download', held, { workerId: 'dead-2' })
+    for (const id of ['dead-1', 'dead-2', 'living']) {
+      const doing = id === 'dead-2' ? [{ stage: 'download' as const, partition: partitionKeyOf(held), since: '2024-01-01T00:00:00Z' }] : []
+      await catalog.keeper.heartbeat({ id, host: 'h', pid: 7, stages: ['download'], doing })
+    }
+    await silent('dead-1', 19)
+    await silent('dead-2', 19)
+    expect(await lost()).to.deep.equal([])
+    await expire(catalog, claim.token)
+    expect(await lost(), 'its lease ran out').to.deep.equal(['dead-2'])
+    await silent('dead-1', 21)
+    expect(await lost()).to.deep.equal(['dead-1', 'dead-2'])
+    const told = await Promise.all(Array.from({ length: 5 }, () => catalog.keeper.missWorkers()))
+    expect(told.flat().map(({ id }) => id).sort(), 'once, however many look').to.deep.equal(['dead-1', 'dead-2'])
+    expect(told.flat().find(({ id }) => id === 'dead-2')?.doing.map(({ partition }) => partition)).to.deep.equal([partitionKeyOf(held)])
+    await catalog.keeper.heartbeat({ id: 'dead-1', host: 'h', pid: 7, stages: ['download'], doing: [] })
+    expect(await lost(), 'it was only stopped').to.deep.equal(['dead-2'])
+    await silent('dead-1', 30)
+    expect((await catalog.keeper.missWorkers()).map(({ id }) => id), 'lost anew, told anew').to.deep.equal(['dead-1'])
   })
 })

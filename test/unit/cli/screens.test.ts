@@ -6,6 +6,7 @@ import { inWords, kindsInWords, renderFinding, tale } from '../../../src/cli/ren
 import { NO_PAINT } from '../../../src/cli/render/paint.js'
 import { renderDryRun, renderPlanned } from '../../../src/cli/render/plan.js'
 import { renderQuarantine } from '../../../src/cli/render/quarantine.js'
+import { renderWorkers } from '../../../src/cli/render/workers.js'
 import { renderStatus, type Status } from '../../../src/cli/render/status.js'
 import { renderSummary } from '../../../src/cli/render/summary.js'
 import { summaryOf } from '../../../src/cli/run-summary.js'
@@ -159,12 +160,15 @@ describe('status', () => {
       pid: 12,
       stages: ['download', 'convert'] as const,
       doing: [{ stage: 'convert' as const, partition: 'x' }],
+      lost: false,
       startedAt: new Date(0),
       seenAt: new Date('2026-11-22T20:31:58Z'),
     }
     const queue = { ...quiet.queue, convert: { ...none, waiting: 1_200, active: 2 }, verify: { ...none, failed: 1 } }
-    expect(renderStatus({ ...quiet, workers: [worker], queue }).slice(1)).to.deep.equal([
+    const dead = { ...worker, host: 'h', lost: true, seenAt: new Date('2026-11-22T20:30:00Z') }
+    expect(renderStatus({ ...quiet, workers: [worker, dead], queue }).slice(1)).to.deep.equal([
       'worker  ho\\u001bst:12  download convert  1 in hand  seen 2.0s ago',
+      'worker  h:12 lost  seen 2m00s ago  held convert x',
       'queue   convert 1,200 waiting, 2 active  verify 1 failed',
     ])
   })
@@ -173,6 +177,29 @@ describe('status', () => {
     const done = progressOf({ verified: 3 })
     const runs = [{ ...done, run: { ...done.run, state: 'done' as const } }]
     expect(renderStatus({ ...quiet, runs })[1]).to.equal('run     7f3k2 backfill  3/3  done')
+  })
+})
+
+describe('the list of workers', () => {
+  it('says what each has in hand and since when, and what a lost one held', () => {
+    const worker = {
+      id: 'a-12-f', host: 'a', pid: 12, stages: ['download', 'convert'] as const, lost: false,
+      doing: [
+        { stage: 'convert' as const, partition: 'spot-klines/BTCUSDT/1h/2024-01', since: '2026-11-22T20:31:48.000Z' },
+        { stage: 'download' as const, partition: 'spot-klines/BTCUSDT/1h/2024-02' },
+      ],
+      startedAt: new Date(0), seenAt: new Date('2026-11-22T20:31:58Z'),
+    }
+    const idle = { ...worker, id: 'b-1-c', host: 'b', pid: 1, doing: [] }
+    const lost = { ...worker, id: 'c-2-d', host: 'c', pid: 2, doing: worker.doing.slice(0, 1), lost: true }
+    expect(renderWorkers([worker, idle, lost], new Date('2026-11-22T20:33:00Z'))).to.deep.equal([
+      'worker  process  state  seen       stages            in hand',
+      'a-12-f  a:12     busy   1m02s ago  download convert  convert spot-klines/BTCUSDT/1h/2024-01 1m12s',
+      '                                                     download spot-klines/BTCUSDT/1h/2024-02',
+      'b-1-c   b:1      idle   1m02s ago  download convert  -',
+      'c-2-d   c:2      lost   1m02s ago  download convert  convert spot-klines/BTCUSDT/1h/2024-01 10s',
+    ])
+    expect(renderWorkers([], new Date())).to.deep.equal([])
   })
 })
 
