@@ -30,6 +30,9 @@ export const ERRORS = {
   CATALOG_UNREACHABLE: { retry: 'backoff', infrastructure: true, end: 'failed' },
   QUEUE_UNREACHABLE: { retry: 'backoff', infrastructure: true, end: 'failed' },
   STORE_UNREACHABLE: { retry: 'backoff', infrastructure: true, end: 'failed' },
+  STORE_BUSY: { retry: 'backoff', infrastructure: true, end: 'failed' },
+  // wrong credentials or rights: for a person to correct, and no partition's fault
+  STORE_DENIED: { retry: 'backoff', infrastructure: true, end: 'failed' },
   DISK_FULL: { retry: 'backoff', infrastructure: true, end: 'failed' },
   STAGING_FULL: { retry: 'backoff', infrastructure: true, end: 'failed' },
   LEASE_HELD: { retry: 'backoff', infrastructure: true, end: 'failed' },
@@ -60,6 +63,7 @@ export const ERRORS = {
   STAGING_LOST: { retry: 'never', end: 'failed' },
   OBJECT_ABSENT: { retry: 'backoff', end: 'failed' },
   OBJECT_CORRUPT: { retry: 'backoff', end: 'failed' },
+  OBJECT_TOO_LARGE: { retry: 'never', end: 'failed' },
   PRECONDITION_FAILED: { retry: 'backoff', end: 'failed' },
   VERIFY_MISMATCH: { retry: 'once', end: 'quarantined' },
   POISONED: { retry: 'never', end: 'failed' },
