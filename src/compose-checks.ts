@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os'
 import { openHttp } from './adapters/binance/http.js'
 import { httpOptionsOf, type Services } from './compose-services.js'
 import type { Config } from './config.js'
@@ -31,9 +32,9 @@ export async function askArchive(config: Config): Promise<{ readonly date: Date 
   }
 }
 
-/** Loads DuckDB and lets it answer; gives its name and version. */
-export async function askEngine(lakeDir: string): Promise<string> {
+/** Loads DuckDB and lets it answer, over the lake where that is a folder; gives its name and version. */
+export async function askEngine(lakeDir: string | null): Promise<string> {
   const { querySql } = await import('./adapters/query/lake-sql.js')
-  const { rows } = await querySql(lakeDir, 'select version()')
+  const { rows } = await querySql(lakeDir ?? tmpdir(), 'select version()')
   return `DuckDB ${String(rows[0]?.[0])}`
 }

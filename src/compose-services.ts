@@ -1,5 +1,4 @@
 import type { PoolConfig } from 'pg'
-import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
 import type { Config } from './config.js'
 import { openArchive } from './adapters/binance/archive-client.js'
@@ -7,10 +6,9 @@ import { openArchiveListing } from './adapters/binance/archive-listing.js'
 import type { HttpOptions } from './adapters/binance/http-options.js'
 import { acquireEmbeddedPostgres } from './adapters/embedded-postgres/embedded-postgres.js'
 import { openEngine } from './adapters/engine/engine-pool.js'
-import { openFileObjectStore } from './adapters/file-store/file-object-store.js'
 import { openFileQuarantine } from './adapters/file-store/file-quarantine.js'
-import { openFileStaging } from './adapters/file-store/file-staging.js'
 import { openCatalog } from './adapters/postgres/connect.js'
+import { openLake, openS3Link, openStaging } from './compose-stores.js'
 import type { PipelineError } from './domain/errors.js'
 import type { Log } from './domain/ports/observe.js'
 import { openBackend } from './queues/backend.js'
@@ -74,8 +72,12 @@ export function openServices(config: Config, log: Log) {
     const value = openArchiveListing({ ...http, listUrl: config.archiveListUrl })
     return Promise.resolve({ value, close: () => value.close() })
   })
-  const lake = once(async () => ({ value: await openFileObjectStore({ url: config.lakeUrl, create: true }) }))
-  const staging = once(async () => ({ value: await openFileStaging({ url: config.stagingUrl, create: true }) }))
+  const s3 = once(async () => {
+    const value = await openS3Link(config, http)
+    return { value, close: () => value.close() }
+  })
+  const lake = once(async () => ({ value: await openLake(config, s3) }))
+  const staging = once(async () => ({ value: await openStaging(config, s3) }))
   const quarantine = once(async () => {
     const url = join(config.candlelakeHome, 'quarantine')
     return { value: await openFileQuarantine({ url, create: true, maxBytes: config.quarantineMaxBytes }) }
@@ -88,7 +90,6 @@ export function openServices(config: Config, log: Log) {
 
   return {
     database, catalog, backend, queue, archive, listing, lake, staging, quarantine, engine,
-    lakeDir: fileURLToPath(config.lakeUrl),
     close: async () => {
       while (opened.length > 0) await opened.pop()?.()
     },

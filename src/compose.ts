@@ -4,6 +4,7 @@ import type { App, OpenApp, PlanOptions, PlanReport } from './cli/app.js'
 import { removeEmbeddedPostgres } from './adapters/embedded-postgres/embedded-postgres.js'
 import { describeCatalog, describeQueue, askArchive, askEngine } from './compose-checks.js'
 import { openServices, type Services } from './compose-services.js'
+import { lakeDirOf } from './compose-stores.js'
 import { composeWorkers, type WorkersInHand } from './compose-workers.js'
 import type { Config } from './config.js'
 import { PipelineError } from './domain/errors.js'
@@ -78,9 +79,9 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
       const { composeServer, metrics } = await serving()
       return await composeServer(config, services, { ...o, log, metrics })
     },
-    sql: async (select) => await (await import('./adapters/query/lake-sql.js')).querySql(services.lakeDir, select),
+    sql: async (select) => await (await import('./adapters/query/lake-sql.js')).querySql(localLake(config), select),
     askArchive: () => askArchive(config),
-    askEngine: () => askEngine(services.lakeDir),
+    askEngine: () => askEngine(lakeDirOf(config)),
     describeCatalog: () => describeCatalog(config, services),
     describeQueue: () => describeQueue(config, services),
     close: services.close,
@@ -90,6 +91,14 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
     },
   }
   return app
+}
+
+/** Free SQL reads folders only. @throws {BAD_USAGE} */
+function localLake(config: Config): string {
+  const dir = lakeDirOf(config)
+  if (dir !== null) return dir
+  const facts = { at: config.lakeUrl, do: 'read the Parquet files of the bucket with DuckDB, Polars or Spark' }
+  throw new PipelineError('BAD_USAGE', 'SQL is answered over a lake in a folder only', facts)
 }
 
 async function reconcilePorts(services: Services, log: Log) {
@@ -122,7 +131,8 @@ async function planBackfill(
   const run = o.dryRun ? null : await plans.createRun({ kind: 'backfill', request: o.asked })
   const { force, onProgress, signal } = o
   const figures = await plan(startingWith(first.value, wanted), { plan: plans, queue }, { run, force, onProgress, signal })
-  return { ...figures, run, unknown, freeBytes: await freeBytesOf(services.lakeDir) }
+  const dir = lakeDirOf(config)
+  return { ...figures, run, unknown, freeBytes: dir === null ? null : await freeBytesOf(dir) }
 }
 
 async function* startingWith(

@@ -109,6 +109,13 @@ function contradictions(
   if (values.has('SERVER_USER') !== values.has('SERVER_PASSWORD')) {
     found.push('SERVER_USER and SERVER_PASSWORD go together')
   }
+  if (values.has('S3_ACCESS_KEY_ID') !== values.has('S3_SECRET_ACCESS_KEY')) {
+    found.push('S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY go together')
+  }
+  const [lake, staging] = [values.get('LAKE_URL'), values.get('STAGING_URL')].map((url) => `${String(url)}/`)
+  if (lake?.startsWith('s3:') && staging && (lake.startsWith(staging) || staging.startsWith(lake))) {
+    found.push('LAKE_URL and STAGING_URL lie one within the other: give each a prefix of its own')
+  }
   if (environment['NODE_ENV'] !== 'production') return found
   const armed = SETTING_NAMES.filter((name) => 'testOnly' in SETTINGS[name] && values.has(name))
   return [...found, ...armed.map((name) => `${name} is for tests and NODE_ENV is production`)]

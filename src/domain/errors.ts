@@ -63,7 +63,6 @@ export const ERRORS = {
   STAGING_LOST: { retry: 'never', end: 'failed' },
   OBJECT_ABSENT: { retry: 'backoff', end: 'failed' },
   OBJECT_CORRUPT: { retry: 'backoff', end: 'failed' },
-  OBJECT_TOO_LARGE: { retry: 'never', end: 'failed' },
   PRECONDITION_FAILED: { retry: 'backoff', end: 'failed' },
   VERIFY_MISMATCH: { retry: 'once', end: 'quarantined' },
   POISONED: { retry: 'never', end: 'failed' },

@@ -17,9 +17,20 @@ export async function sweepExecution(c: Claim, ports: Ports, extent: 'all' | 'ow
     c.stage === 'upload' ? incomingKeyOf(c.partition, c.generation, c.token) : undefined,
     extent === 'all' ? uploaded?.key : undefined,
   ]
-  try {
+  await orLogged(c, ports, async () => {
     for (const folder of folders) if (folder !== undefined) await ports.staging.clear(folder)
     for (const key of incoming) if (key !== undefined) await ports.lake.delete(key)
+  })
+}
+
+/** Scratch files of an execution that handed on what it kept: on this host nobody comes back for them. */
+export async function leaveExecution(c: Claim, ports: Ports): Promise<void> {
+  await orLogged(c, ports, () => ports.staging.leave(stagingFolderOf(c.partition, c.generation, c.token)))
+}
+
+async function orLogged(c: Claim, ports: Ports, work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
   } catch (thrown) {
     const { code, message } = asPipelineError(thrown)
     ports.log.warn('sweep.left_behind', { partition: partitionKeyOf(c.partition), code, message })

@@ -21,18 +21,20 @@ objectStoreContract({ name: 'S3', open: () => onShared({}) })
 objectStoreContract({ name: 'S3, in parts, with the checksums of the SDK', open: () => onShared({ checksums: 'when_supported' }, 6 * 1_048_576) })
 objectStoreContract({ name: 'S3, conditions kept by looking', open: () => onShared({}, undefined, 'off') })
 
-describe('a server that keeps conditions of copies as R2 does', () => {
+for (const dialect of ['r2', 'parts', 'off'] as const) {
   let server: TestS3Server
-  before(async () => {
-    server = await startS3Server({ keys: { [OUR_KEYS.accessKeyId]: OUR_KEYS.secretAccessKey }, dialect: 'r2' })
-    server.bucket('r2')
+  describe(`a server that keeps conditions like this: ${dialect}`, () => {
+    before(async () => {
+      server = await startS3Server({ keys: { [OUR_KEYS.accessKeyId]: OUR_KEYS.secretAccessKey }, dialect })
+      server.bucket('trial')
+    })
+    after(() => server.close())
+    objectStoreContract({
+      name: `S3 (${dialect})`,
+      open: () => Promise.resolve(onS3({ ...OUR_KEYS, region: 'auto', endpoint: server.endpoint, bucket: 'trial' }, {})),
+    })
   })
-  after(() => server.close())
-  objectStoreContract({
-    name: 'R2',
-    open: () => Promise.resolve(onS3({ ...OUR_KEYS, region: 'auto', endpoint: server.endpoint, bucket: 'r2' }, {})),
-  })
-})
+}
 
 async function onShared(more: Partial<S3Connection>, partsFromBytes?: number, conditionalWrites?: ConditionalWrites): Promise<OpenStore> {
   return onS3(await acquireS3(), more, partsFromBytes, conditionalWrites)

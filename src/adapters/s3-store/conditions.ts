@@ -1,22 +1,24 @@
 import { randomUUID } from 'node:crypto'
 import { CopyObjectCommand, DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import type { Condition } from '../../domain/ports/object-store.js'
-import { quoted } from './object-info.js'
+import { copyInParts } from './copy-in-parts.js'
+import { plain as plainTag, quoted } from './object-info.js'
+import { headersOf } from './put-condition.js'
 import { kindOf, s3Failure } from './s3-failure.js'
 import type { S3Link } from './s3-link.js'
 import type { S3Place } from './s3-place.js'
 
 /**
- * How conditions of a copy are said: `standard` in If-Match and If-None-Match (AWS since October 2025), `r2` in
- * cf-copy-destination-if-match and -none-match.
+ * How a condition of a copy is said: `standard` in If-Match and If-None-Match (AWS since October 2025), `r2` in
+ * cf-copy-destination-if-match and -none-match, `parts` at the end of an upload whose parts are copies (MinIO).
  */
-type CopyDialect = 'standard' | 'r2'
+export type CopyDialect = 'standard' | 'r2' | 'parts'
 
 /** Which conditions a server keeps by itself. */
 export type Conditions = { readonly put: boolean; readonly copy: CopyDialect | null }
 
 /** `auto` asks the server. The others are for one that may not be asked, or answers wrongly. */
-export type ConditionalWrites = 'auto' | 'standard' | 'r2' | 'off'
+export type ConditionalWrites = 'auto' | CopyDialect | 'off'
 
 /** Below this lie the probes of `askConditions`; no listing shows it, and sweeping empties it. */
 export const PROBES = '.probe/'
@@ -24,6 +26,7 @@ export const PROBES = '.probe/'
 const KNOWN: Readonly<Record<Exclude<ConditionalWrites, 'auto'>, Conditions>> = {
   standard: { put: true, copy: 'standard' },
   r2: { put: true, copy: 'r2' },
+  parts: { put: true, copy: 'parts' },
   off: { put: false, copy: null },
 }
 
@@ -34,16 +37,24 @@ export async function conditionsOf(link: S3Link, place: S3Place, setting: Condit
 
 async function askConditions(link: S3Link, { bucket: Bucket, base, url }: S3Place): Promise<Conditions> {
   const [from, to] = [`${base}${PROBES}${randomUUID()}`, `${base}${PROBES}${randomUUID()}`]
-  const put = (more: object) => link.client.send(new PutObjectCommand({ Bucket, Key: from, Body: 'probe', ...more }))
-  const copy = (dialect: CopyDialect, condition: Condition) =>
-    link.client.send(copyCommand({ Bucket, Key: to, CopySource: copySource(Bucket, from) }, condition, dialect))
+  const put = (condition?: Condition) =>
+    link.client.send(new PutObjectCommand({ Bucket, Key: from, Body: PROBE, ...headersOf(condition) }))
+  const source = copySource(Bucket, from)
+  const plain = { Bucket, Key: to, CopySource: source }
   try {
-    await put({})
-    await link.client.send(new CopyObjectCommand({ Bucket, Key: to, CopySource: copySource(Bucket, from) }))
-    const keepsPut = (await isKept(() => put(headersOf(NEW)))) && (await isKept(() => put(headersOf(OTHER))))
-    for (const dialect of ['standard', 'r2'] as const) {
-      const keepsCopy = (await isKept(() => copy(dialect, NEW))) && (await isKept(() => copy(dialect, OTHER)))
-      if (keepsCopy) return { put: keepsPut, copy: dialect }
+    const etag = plainTag((await put()).ETag)
+    await link.client.send(new CopyObjectCommand(plain))
+    const inParts = { bucket: Bucket, to, source, etag, bytes: PROBE.length, metadata: {} }
+    const copies: Readonly<Record<CopyDialect, (condition: Condition) => Promise<unknown>>> = {
+      standard: (condition) => link.client.send(copyCommand(plain, condition, 'standard')),
+      r2: (condition) => link.client.send(copyCommand(plain, condition, 'r2')),
+      parts: (condition) => copyInParts(link, { ...inParts, condition }),
+    }
+    const keeps = async (write: (condition: Condition) => Promise<unknown>): Promise<boolean> =>
+      (await isKept(() => write(NEW))) && (await isKept(() => write(OTHER)))
+    const keepsPut = await keeps(put)
+    for (const dialect of ['standard', 'r2', 'parts'] as const) {
+      if (await keeps(copies[dialect])) return { put: keepsPut, copy: dialect }
     }
     return { put: keepsPut, copy: null }
   } catch (thrown) {
@@ -56,6 +67,7 @@ async function askConditions(link: S3Link, { bucket: Bucket, base, url }: S3Plac
   }
 }
 
+const PROBE = 'probe'
 const NEW: Condition = { ifNoneMatch: '*' }
 const OTHER: Condition = { ifMatch: '0'.repeat(32) }
 
@@ -73,15 +85,11 @@ async function isKept(write: () => Promise<unknown>): Promise<boolean> {
   }
 }
 
-/** The condition of a put, as the SDK takes it. */
-export const headersOf = (condition: Condition | undefined): { IfMatch?: string; IfNoneMatch?: string } =>
-  condition === undefined ? {} : 'ifMatch' in condition ? { IfMatch: quoted(condition.ifMatch) } : { IfNoneMatch: '*' }
-
 type CopyInput = ConstructorParameters<typeof CopyObjectCommand>[0]
 
 /** A server-side copy under a condition on what it replaces. */
-export function copyCommand(input: CopyInput, condition: Condition | undefined, dialect: CopyDialect | null): CopyObjectCommand {
-  if (!condition || dialect === null) return new CopyObjectCommand(input)
+export function copyCommand(input: CopyInput, condition: Condition | undefined, dialect: 'standard' | 'r2'): CopyObjectCommand {
+  if (!condition) return new CopyObjectCommand(input)
   if (dialect === 'standard') return new CopyObjectCommand({ ...input, ...headersOf(condition) })
   const command = new CopyObjectCommand(input)
   const [name, value] = 'ifMatch' in condition

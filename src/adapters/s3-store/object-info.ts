@@ -9,6 +9,8 @@ export type Stored = {
   readonly sha256Hex: string | null
   /** Names the one write that made the object; its copies carry the same. */
   readonly write: string | null
+  /** Everything that goes with the object by name, ours included. */
+  readonly metadata: Record<string, string>
 }
 
 type Answer = {
@@ -24,6 +26,7 @@ export const storedOf = (o: Answer): Stored => ({
   lastModified: wholeSeconds(o.LastModified),
   sha256Hex: o.Metadata?.['sha256'] ?? null,
   write: o.Metadata?.['write'] ?? null,
+  metadata: o.Metadata ?? {},
 })
 
 export const infoOf = (key: ObjectKey, { bytes, etag, lastModified }: Stored): ObjectInfo => ({ key, bytes, etag, lastModified })

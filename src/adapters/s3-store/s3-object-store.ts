@@ -1,8 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
-import {
-  CopyObjectCommand, DeleteObjectCommand, GetObjectCommand, HeadBucketCommand, HeadObjectCommand,
-} from '@aws-sdk/client-s3'
+import { DeleteObjectCommand, GetObjectCommand, HeadBucketCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
 import { PipelineError } from '../../domain/errors.js'
 import type { ObjectKey } from '../../domain/names.js'
 import { checkObjectKey } from '../../domain/object-key.js'
@@ -10,6 +8,7 @@ import type { Condition, ObjectInfo, ObjectStore } from '../../domain/ports/obje
 import { checkedBody } from './checked-body.js'
 import { lengthOf } from './checked-file.js'
 import { conditionsOf, copyCommand, copySource, type Conditions, type ConditionalWrites } from './conditions.js'
+import { copyInParts } from './copy-in-parts.js'
 import { download } from './download-object.js'
 import { KeyQueue } from './key-queue.js'
 import { listObjects } from './list-objects.js'
@@ -22,7 +21,7 @@ import { sweepUnfinished } from './sweep-unfinished.js'
 
 /** From this size on a file is sent in parts. */
 export const PARTS_FROM_BYTES = 64 * 1_048_576
-/** What one server-side copy takes; a monthly partition is a hundredth of it. */
+/** What one server-side copy takes. */
 export const MOST_COPY_BYTES = 5 * 1_073_741_824
 
 export type S3StoreOptions = {
@@ -51,6 +50,8 @@ type Write = {
   readonly kept: boolean
   readonly bytes: number
   readonly isOurs: (now: Stored) => boolean
+  /** Nothing but this very write makes such an object. */
+  readonly isUnique: boolean
   /** Gives the ETag. */
   readonly send: () => Promise<string | undefined>
 }
@@ -110,7 +111,7 @@ class BucketStore implements ObjectStore {
       const isOurs = (now: Stored): boolean => now.write === write
       const send = (): Promise<string | undefined> =>
         bytes >= this.#partsFromBytes ? sendInParts(this.#link, file) : this.#link.trying(() => sendWhole(this.#link, file))
-      return await this.#write({ key: o.key, condition, kept, bytes, isOurs, send })
+      return await this.#write({ key: o.key, condition, kept, bytes, isUnique: true, isOurs, send })
     })
   }
 
@@ -118,9 +119,9 @@ class BucketStore implements ObjectStore {
     const [from] = [this.#full(o.from), this.#full(o.to)]
     if (o.from === o.to) throw new PipelineError('PRECONDITION_FAILED', 'it would be copied onto itself', { at: this.#at(o.to) })
     return await this.#orFailure(o.to, async () => {
-      const source = await this.#stored(o.from)
-      if (!source) throw this.#absent(o.from)
-      return await this.#copyFrom({ bucket: this.#place.bucket, key: from, source }, o.to, o.condition)
+      const of = await this.#stored(o.from)
+      if (!of) throw this.#absent(o.from)
+      return await this.#copyFrom({ bucket: this.#place.bucket, key: from, of }, o.to, o.condition)
     })
   }
 
@@ -154,43 +155,52 @@ class BucketStore implements ObjectStore {
     const { place: { service, bucket, key }, to, sha256Hex } = o
     if (service !== this.#link.service) return null
     return await this.#orFailure(to, async () => {
-      const source = await this.#head(bucket, key)
-      if (!source) throw new PipelineError('OBJECT_ABSENT', 'there is no such object', { at: `s3://${bucket}/${key}` })
-      if (source.sha256Hex !== sha256Hex || source.bytes !== o.bytes) {
+      const of = await this.#head(bucket, key)
+      if (!of) throw new PipelineError('OBJECT_ABSENT', 'there is no such object', { at: `s3://${bucket}/${key}` })
+      if (of.sha256Hex !== sha256Hex || of.bytes !== o.bytes) {
         throw new PipelineError('OBJECT_CORRUPT', 'the object to copy is not the one that was stored', {
-          at: `s3://${bucket}/${key}`, wantHex: sha256Hex, gotHex: source.sha256Hex,
+          at: `s3://${bucket}/${key}`, wantHex: sha256Hex, gotHex: of.sha256Hex,
         })
       }
-      return await this.#copyFrom({ bucket, key, source }, to, undefined)
+      return await this.#copyFrom({ bucket, key, of }, to, undefined)
     })
   }
 
   async #copyFrom(
-    from: { bucket: string; key: string; source: Stored }, to: ObjectKey, condition: Condition | undefined,
+    from: { bucket: string; key: string; of: Stored }, to: ObjectKey, condition: Condition | undefined,
   ): Promise<ObjectInfo> {
-    const { bucket, key, source } = from
-    if (source.bytes > MOST_COPY_BYTES) {
-      throw new PipelineError('OBJECT_TOO_LARGE', `${source.bytes} bytes are more than one copy takes`, { at: this.#at(to) })
-    }
+    const { bucket, key, of } = from
     const dialect = condition === undefined ? null : (await this.#conditions()).copy
-    const input = {
-      Bucket: this.#place.bucket, Key: this.#full(to), CopySource: copySource(bucket, key),
-      CopySourceIfMatch: quoted(source.etag),
-    }
-    const isOurs = (now: Stored): boolean => isSame(now, source)
-    const send = (): Promise<string | undefined> => this.#link.trying(async (attempt) => {
+    const source = copySource(bucket, key)
+    const inParts = dialect === 'parts' || of.bytes > MOST_COPY_BYTES
+    const isOurs = (now: Stored): boolean => isSame(now, of)
+    const send = (): Promise<string | undefined> => inParts
+      ? copyInParts(this.#link, {
+        bucket: this.#place.bucket, to: this.#full(to), source, etag: of.etag, bytes: of.bytes, metadata: of.metadata,
+        condition: dialect === null ? undefined : condition,
+      })
+      : this.#copyOnce({ source, of, to, condition, dialect: dialect === 'r2' ? 'r2' : 'standard' })
+    const kept = dialect !== null
+    return await this.#write({ key: to, condition, kept, bytes: of.bytes, isUnique: false, isOurs, send })
+  }
+
+  /** One request. When the answer of a try was lost, its copy stands in the way of the next one. */
+  #copyOnce(
+    o: { source: string; of: Stored; to: ObjectKey; condition: Condition | undefined; dialect: 'standard' | 'r2' },
+  ): Promise<string | undefined> {
+    const { source, of, to, condition, dialect } = o
+    const place = { Bucket: this.#place.bucket, Key: this.#full(to) }
+    const input = { ...place, CopySource: source, CopySourceIfMatch: quoted(of.etag) }
+    return this.#link.trying(async (attempt) => {
       try {
-        const command = dialect === null ? new CopyObjectCommand(input) : copyCommand(input, condition, dialect)
-        return (await this.#link.once(command)).CopyObjectResult?.ETag
+        return (await this.#link.once(copyCommand(input, condition, dialect))).CopyObjectResult?.ETag
       } catch (thrown) {
-        // The answer of an earlier try was lost, and its copy stands in the way of this one.
-        const now = attempt > 1 && kindOf(thrown) === 'precondition' ? await this.#headOnce(to) : null
-        if (now && isOurs(now)) return now.etag
+        if (attempt === 1 || kindOf(thrown) !== 'precondition') throw thrown
+        const now = storedOf(await this.#link.once(new HeadObjectCommand(place)))
+        if (isSame(now, of)) return now.etag
         throw thrown
       }
     })
-    const kept = dialect !== null
-    return await this.#write({ key: to, condition, kept, bytes: source.bytes, isOurs, send })
   }
 
   /** Writes under a condition, and reads back what the store says of the object. */
@@ -217,7 +227,7 @@ class BucketStore implements ObjectStore {
 
   #mayBeDone(thrown: unknown, o: Write): boolean {
     const kind = kindOf(thrown)
-    return nameOf(thrown) === 'NoSuchUpload' || (kind === 'precondition' && o.condition !== undefined)
+    return nameOf(thrown) === 'NoSuchUpload' || (kind === 'precondition' && o.isUnique)
   }
 
   /** Servers say of If-Match where there is no object that there is none. */
@@ -270,15 +280,6 @@ class BucketStore implements ObjectStore {
       if (kindOf(thrown) !== 'absent') throw thrown
       await this.#bucketIsThere()
       return null
-    }
-  }
-
-  async #headOnce(key: ObjectKey): Promise<Stored | null> {
-    try {
-      return storedOf(await this.#link.once(new HeadObjectCommand({ Bucket: this.#place.bucket, Key: this.#full(key) })))
-    } catch (thrown) {
-      if (kindOf(thrown) === 'absent') return null
-      throw thrown
     }
   }
 

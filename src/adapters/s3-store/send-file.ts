@@ -2,8 +2,9 @@ import { PutObjectCommand } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 import type { Condition } from '../../domain/ports/object-store.js'
 import { checkedFile } from './checked-file.js'
-import { headersOf, withHeader } from './conditions.js'
+import { withHeader } from './conditions.js'
 import { metadataOf } from './object-info.js'
+import { headersOf } from './put-condition.js'
 import type { S3Link } from './s3-link.js'
 
 export type FileToSend = {

@@ -73,6 +73,20 @@ export class S3Bucket {
     return await this.commit(key, copied, from.headers, { condition })
   }
 
+  /** A copy of bytes `[start, end]` of an object, or of all of it, as the body of a part. */
+  async portion(from: S3Object, range: { start: number; end: number } | null): Promise<Received> {
+    const path = this.newPath()
+    const md5 = createHash('md5')
+    const hashing = async function* (chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+      for await (const chunk of chunks) {
+        md5.update(chunk)
+        yield chunk
+      }
+    }
+    await pipeline(createReadStream(from.path, range ?? {}), hashing, createWriteStream(path))
+    return { path, bytes: range ? range.end - range.start + 1 : from.bytes, md5Hex: md5.digest('hex') }
+  }
+
   async delete(key: string): Promise<void> {
     const object = this.objects.get(key)
     this.objects.delete(key)

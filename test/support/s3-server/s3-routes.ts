@@ -5,8 +5,8 @@ import { byteOrder, type S3Bucket, type S3Object, type WriteCondition } from './
 import { preconditionFailed, S3Refusal, xml } from './s3-error.js'
 import { receive } from './s3-receive.js'
 
-/** How a server keeps conditions of writes: as AWS does, as R2 does, or not at all. */
-export type Dialect = 'standard' | 'r2' | 'off'
+/** How a server keeps conditions of writes: as AWS does, as R2 does, as MinIO does (not those of copies), or not at all. */
+export type Dialect = 'standard' | 'r2' | 'parts' | 'off'
 
 export type Call = {
   readonly request: IncomingMessage
@@ -47,18 +47,23 @@ async function putObject(c: Call): Promise<void> {
 }
 
 async function copyObject(c: Call): Promise<void> {
-  const [name = '', ...rest] = decodeURIComponent(one(c, 'x-amz-copy-source') ?? '').replace(/^\//, '').split('/')
-  const from = c.buckets.get(name)?.get(rest.join('/'))
-  if (!from) throw new S3Refusal(404, 'NoSuchBucket')
-  const pinned = one(c, 'x-amz-copy-source-if-match')
-  if (pinned !== undefined && pinned !== from.etag) throw preconditionFailed()
+  const from = sourceOf(c)
   if (from.bytes > MOST_COPY_BYTES) throw new S3Refusal(400, 'InvalidRequest')
   const { etag, lastModified } = await c.bucket.copy(from, c.key, copyCondition(c))
   send(c, 200, {}, xml('CopyObjectResult', { ETag: etag, LastModified: lastModified.toISOString() }))
 }
 
+function sourceOf(c: Call): S3Object {
+  const [name = '', ...rest] = decodeURIComponent(one(c, 'x-amz-copy-source') ?? '').replace(/^\//, '').split('/')
+  const from = c.buckets.get(name)?.get(rest.join('/'))
+  if (!from) throw new S3Refusal(404, 'NoSuchBucket')
+  const pinned = one(c, 'x-amz-copy-source-if-match')
+  if (pinned !== undefined && pinned !== from.etag) throw preconditionFailed()
+  return from
+}
+
 function copyCondition(c: Call): WriteCondition {
-  if (c.dialect === 'off') return {}
+  if (c.dialect === 'off' || c.dialect === 'parts') return {}
   const before = c.dialect === 'r2' ? 'cf-copy-destination-' : ''
   return { ifMatch: one(c, `${before}if-match`), ifNoneMatch: one(c, `${before}if-none-match`) }
 }
@@ -105,9 +110,19 @@ function beginUpload(c: Call): void {
 async function putPart(c: Call): Promise<void> {
   const id = c.query.get('uploadId') ?? ''
   c.bucket.uploadOf(id)
+  if (one(c, 'x-amz-copy-source') !== undefined) return copyPart(c, id)
   const body = await receive(c.request, c.bucket.newPath())
   await c.bucket.addPart(id, Number(c.query.get('partNumber')), body)
   send(c, 200, { etag: `"${body.md5Hex}"` })
+}
+
+async function copyPart(c: Call, id: string): Promise<void> {
+  const from = sourceOf(c)
+  const m = /^bytes=(\d+)-(\d+)$/.exec(one(c, 'x-amz-copy-source-range') ?? '')
+  if (m && Number(m[2]) >= from.bytes) throw new S3Refusal(416, 'InvalidRange')
+  const body = await c.bucket.portion(from, m ? { start: Number(m[1]), end: Number(m[2]) } : null)
+  await c.bucket.addPart(id, Number(c.query.get('partNumber')), body)
+  send(c, 200, {}, xml('CopyPartResult', { ETag: `"${body.md5Hex}"`, LastModified: new Date().toISOString() }))
 }
 
 async function finishUpload(c: Call): Promise<void> {
