@@ -41,7 +41,6 @@ secret() { od -An -N18 -tx1 /dev/urandom | tr -d ' \n'; }
   printf 'ARCHIVE_URL=http://archive:8080\nNO_PROXY=archive,minio,localhost\n'
   if [ ${#PROFILE[@]} -gt 0 ]; then
     printf 'LAKE_URL=s3://candlelake/lake\nSTAGING_URL=s3://candlelake/staging\nS3_ENDPOINT=http://minio:9000\n'
-    printf 'S3_REGION=us-east-1\nS3_FORCE_PATH_STYLE=true\n'
     printf 'S3_ACCESS_KEY_ID=smoke\nS3_SECRET_ACCESS_KEY=%s\n' "$(secret)"
   fi
   if [ -n "$SETTINGS" ]; then cat "$SETTINGS"; fi

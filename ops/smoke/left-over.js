@@ -29,9 +29,9 @@ async function keysInBucket({ hostname: bucket, pathname }) {
   const { createRequire } = await import('node:module')
   const { ListObjectsV2Command, S3Client } = createRequire('/app/')('@aws-sdk/client-s3')
   const client = new S3Client({
-    region: env.S3_REGION || 'us-east-1',
-    ...(env.S3_ENDPOINT ? { endpoint: env.S3_ENDPOINT } : {}),
-    forcePathStyle: env.S3_FORCE_PATH_STYLE === 'true',
+    region: env.S3_REGION || 'auto',
+    endpoint: env.S3_ENDPOINT,
+    forcePathStyle: env.S3_FORCE_PATH_STYLE !== 'false',
     credentials: { accessKeyId: env.S3_ACCESS_KEY_ID ?? '', secretAccessKey: env.S3_SECRET_ACCESS_KEY ?? '' },
   })
   const prefix = pathname === '/' || pathname === '' ? '' : `${pathname.slice(1).replace(/\/$/, '')}/`
