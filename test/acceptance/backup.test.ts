@@ -37,7 +37,7 @@ function restored(parts: () => { home: Home; served: Archive; backup: () => Prom
     await restore()
     expect(await states(), 'as of the backup').to.equal(2)
     const rebuilt = await runCli(['catalog', 'rebuild', '--add', '--json', '-q'], home.env)
-    expect(lastJson(rebuilt), rebuilt.stderr).to.include({ added: 2, kept: 2, left_out: 0 })
+    expect(lastJson(rebuilt), rebuilt.stderr).to.include({ added: 2, kept: 2, leftOut: 0 })
     expect(await states()).to.equal(4)
     expect(lastJson(await runCli(['verify', '--json', '-q'], home.env))).to.include({ partitions: 4, drifted: 0 })
     served.forget()

@@ -67,7 +67,7 @@ describe('acceptance: a catalog that was lost', function () {
     expect((await catalogNow()).partitions, 'a dry run changes nothing').to.deep.equal([])
     const ended = await rebuild()
     expect(ended.code, ended.stderr).to.equal(0)
-    expect(lastJson(ended)).to.include({ v: 1, type: 'summary', partitions: 12, added: 12, left_out: 0, rows: 269_132 })
+    expect(lastJson(ended)).to.include({ v: 1, type: 'summary', partitions: 12, added: 12, leftOut: 0, rows: 269_132 })
     expect(await catalogNow()).to.deep.equal(before_)
     await nothingToDo()
     expect(lastJson(await runCli(['verify', '--json', '-q'], home.env))).to.include({ partitions: 12, drifted: 0 })
@@ -84,7 +84,7 @@ describe('acceptance: a catalog that was lost', function () {
     const dry = await rebuild('--add', '--dry-run')
     expect(lastJson(dry)).to.include({ added: lacking, kept: 12 - lacking })
     const ended = await rebuild('--add')
-    expect(lastJson(ended)).to.include({ added: lacking, replaced: 0, kept: 12 - lacking, left_out: 0 })
+    expect(lastJson(ended)).to.include({ added: lacking, replaced: 0, kept: 12 - lacking, leftOut: 0 })
     expect(await catalogNow()).to.deep.equal(before_)
   })
 
@@ -118,7 +118,7 @@ describe('acceptance: a catalog that was lost', function () {
     await lose()
     const ended = await rebuild()
     expect(ended.code, ended.stdout + ended.stderr).to.equal(2)
-    expect(lastJson(ended)).to.include({ partitions: 12, added: 7, left_out: 5 })
+    expect(lastJson(ended)).to.include({ partitions: 12, added: 7, leftOut: 5 })
     const reasons = jsonLines(ended.stdout).filter((line) => line['outcome'] === 'left_out').map((line) => String(line['reason']))
     const wanted = [/other bytes/, /other bytes/, /no certificate; its footer says revision [0-9a-f]{16}, and it holds \d+ good rows/, /not JSON/, /hash is not/]
     reasons.forEach((reason, i) => expect(reason).to.match(wanted[i] ?? /^$/))
@@ -139,7 +139,7 @@ describe('acceptance: a catalog that was lost', function () {
       writeFileSync(file, JSON.stringify(older))
     }
     await lose()
-    expect(lastJson(await rebuild())).to.include({ added: 12, left_out: 0 })
+    expect(lastJson(await rebuild())).to.include({ added: 12, leftOut: 0 })
     await nothingToDo()
     expect((await ask<{ etag: string | null }>('select etag from candlelake.sources')).map(({ etag }) => etag)).to.deep.equal(Array(12).fill(null))
   })

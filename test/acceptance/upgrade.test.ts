@@ -119,7 +119,7 @@ for (const kind of ['postgres', 'redis'] as const) {
       expect(errorOf(refused).message).to.include('version 900')
       await client.query('drop schema candlelake cascade')
       const rebuilt = await runCli(['catalog', 'rebuild', '--json', '-q'], home.env)
-      expect(lastJson(rebuilt), rebuilt.stderr).to.include({ added: 10, left_out: 0 })
+      expect(lastJson(rebuilt), rebuilt.stderr).to.include({ added: 10, leftOut: 0 })
       served.forget()
       for (const [symbol, months] of [['UPUSDT', 8], ['AHEADUSDT', 2]] as const) {
         expect((await backfill(symbol, months, {}, '-q')).code).to.equal(0)

@@ -27,7 +27,7 @@ export const catalog: CommandGroup = {
   commands: [rebuild],
 }
 
-type Seen = { partitions: number; rows: number } & Record<Rebuilt['outcome'], number>
+type Seen = { partitions: number; rows: number; added: number; replaced: number; kept: number; leftOut: number }
 
 async function run(context: Context, flags: FlagValues, text = '*'): Promise<number> {
   const { out, interrupts } = context
@@ -36,18 +36,18 @@ async function run(context: Context, flags: FlagValues, text = '*'): Promise<num
   const app = await context.openApp()
   if (flags['add'] !== true) await refuseFilled(app)
   const startedMs = Date.now()
-  const seen: Seen = { partitions: 0, rows: 0, added: 0, replaced: 0, kept: 0, left_out: 0 }
+  const seen: Seen = { partitions: 0, rows: 0, added: 0, replaced: 0, kept: 0, leftOut: 0 }
   const matches = matchesPartition.bind(null, glob)
   for await (const one of app.rebuildCatalog({ matches, dryRun, signal: interrupts.signal })) {
     seen.partitions++
     seen.rows += one.outcome === 'left_out' ? 0 : one.rows
-    seen[one.outcome]++
+    seen[one.outcome === 'left_out' ? 'leftOut' : one.outcome]++
     await say(context, one)
   }
   const seconds = (Date.now() - startedMs) / 1_000
   if (out.json) out.resultJson({ v: 1, type: 'summary', dryRun, ...seen, seconds })
   else out.result(await sentence(seen, seconds, dryRun))
-  return interrupts.ending?.code ?? (seen.left_out > 0 ? 2 : 0)
+  return interrupts.ending?.code ?? (seen.leftOut > 0 ? 2 : 0)
 }
 
 /** @throws {BAD_USAGE} */
@@ -82,6 +82,6 @@ async function sentence(seen: Seen, seconds: number, dryRun: boolean): Promise<s
   const first = dryRun
     ? `Would take in ${taken}`
     : `Took in ${taken}, ${plural(rows, 'row')}, in ${formatSeconds(seconds)}`
-  const last = seen.left_out > 0 ? ` ${formatCount(seen.left_out)} left out. Redo with: candlelake backfill` : ''
+  const last = seen.leftOut > 0 ? ` ${formatCount(seen.leftOut)} left out. Redo with: candlelake backfill` : ''
   return `${[first, ...others].join(', ')}.${last}${dryRun ? ' Nothing was changed.' : ''}`
 }
