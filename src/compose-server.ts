@@ -63,7 +63,8 @@ export async function composeMetricsServer(
   return await startMetricsServer({ ...o, host, exposed, port, credentials: credentialsOf(config), checks })
 }
 
-const notRunning = (): PipelineError => new PipelineError('INTERRUPTED', 'the workers take no jobs: they start, or drain')
+const notRunning = (): PipelineError =>
+  new PipelineError('INTERRUPTED', 'the workers take no jobs: they start, or drain')
 
 /** The metrics of this process: one registry, whoever serves it. */
 export const composeMetrics = (config: Config): Metrics =>

@@ -13,11 +13,10 @@ import type { Stage } from './domain/states.js'
 import { reconcileEvery } from './workers/reconcile.js'
 import { runStage } from './workers/run-stage.js'
 import { startWorkers, type WorkersHandle } from './workers/runtime.js'
+import { silenceWatch } from './workers/silence-watch.js'
 import type { Ports, StartedJob } from './workers/stage.js'
 
 const MS = 1_000
-/** An idle worker hears from the queue every 10 s, a busy one whenever it renews a lock. */
-const SILENT_MS = 60_000
 /** Time to finish what is in hand when nobody said how long: a person waits at the terminal, and can press Ctrl-C again. */
 const FINISH_MS = 600_000
 
@@ -112,9 +111,10 @@ function only(stages: readonly Stage[], of: Readonly<Record<Stage, number>>): Pa
 
 /** Says in the catalog that this worker lives and what it is doing. A beat that fails is logged; the next one may not. */
 function beat(
-  keeper: KeeperCatalog, ports: Ports, stages: readonly Stage[], handle: Pick<WorkersHandle, 'active' | 'progressAgeMs'>, log: Log,
+  keeper: KeeperCatalog, ports: Ports, stages: readonly Stage[],
+  handle: Pick<WorkersHandle, 'active' | 'progressAgeMs'>, log: Log,
 ): { stop(): Promise<void> } {
-  const watch = silenceWatch(handle, log)
+  const watch = silenceWatch(() => handle.progressAgeMs(), log)
   const say = async (): Promise<void> => {
     watch()
     const now = handle.active().map(({ job, since }) => (
@@ -136,17 +136,5 @@ function beat(
         log.warn('worker.leave_failed', { code: asPipelineError(thrown).code })
       })
     },
-  }
-}
-
-/** A worker that is stuck or cut off still counts as running: what gives it away is that the queue tells it nothing. */
-function silenceWatch(handle: Pick<WorkersHandle, 'progressAgeMs'>, log: Log): () => void {
-  let isSilent = false
-  return () => {
-    const silentMs = handle.progressAgeMs()
-    if (isSilent === silentMs > SILENT_MS) return
-    isSilent = !isSilent
-    if (isSilent) log.error('worker.silent', { seconds: Math.round(silentMs / MS) })
-    else log.info('worker.heard_again')
   }
 }

@@ -34,7 +34,8 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
   const serveMetrics = async (handle: () => WorkersInHand | undefined) => {
     const { composeMetricsServer, metrics } = await serving()
     metrics.watchSilence(() => handle()?.silentMs() ?? 0)
-    return await composeMetricsServer(config, services, { log, metrics, isRunning: () => handle()?.isRunning() ?? false })
+    const isRunning = (): boolean => handle()?.isRunning() ?? false
+    return await composeMetricsServer(config, services, { log, metrics, isRunning })
   }
   const app: App = {
     config,

@@ -16,5 +16,6 @@ import { workers } from './commands/workers.js'
 
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: readonly (CommandSpec | CommandGroup)[] = [
-  demo, backfill, worker, workers, status, cancel, verify, reconcile, gc, catalog, quarantine, server, doctor, completion,
+  demo, backfill, worker, workers, status, cancel, verify, reconcile, gc, catalog, quarantine, server, doctor,
+  completion,
 ]

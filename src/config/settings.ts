@@ -279,7 +279,7 @@ export const SETTINGS = {
     kind: 'text',
     fallback: null,
     shown: '0.0.0.0',
-    help: 'address of METRICS_PORT, unset: SERVER_HOST; set, it needs no password: nothing secret is there, and no symbol',
+    help: 'address of METRICS_PORT; unset: SERVER_HOST; set, it needs no password, for nothing secret is there',
   },
   SERVER_USER: { kind: 'text', fallback: null, shown: 'operator', help: 'user name that the server asks for' },
   SERVER_PASSWORD: { kind: 'secret', fallback: null, shown: '', help: 'password that the server asks for' },

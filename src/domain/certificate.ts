@@ -38,8 +38,8 @@ export type CertifiedData = {
 }
 
 /**
- * What the archive said of the sources when they were fetched, and of the series when it was listed: what a catalog needs
- * to tell a source that was published anew. `[fromUs, toUs)` is the range that a source covers.
+ * What the archive said of the sources when they were fetched, and of the series when it was listed: what a catalog
+ * needs to tell a source that was published anew. `[fromUs, toUs)` is the range that a source covers.
  */
 export type CertifiedOrigin = {
   readonly bounds: SeriesBounds

@@ -38,6 +38,8 @@ export const ERRORS = {
   LEASE_HELD: { retry: 'backoff', infrastructure: true, end: 'failed' },
   // the database and the lake do not fit this program
   CATALOG_NEWER: { retry: 'never', end: 'failed' },
+  // its own kind of waiting: a newer worker runs it
+  JOB_NEWER: { retry: 'backoff', infrastructure: true, end: 'failed' },
   CATALOG_INCOMPLETE: { retry: 'never', end: 'failed' },
   EMBEDDED_MAJOR: { retry: 'never', end: 'failed' },
   EMBEDDED_FAILED: { retry: 'never', end: 'failed' },

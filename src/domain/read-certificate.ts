@@ -14,8 +14,8 @@ export function readCertificate(text: string, partition: Partition): Certificate
     : found.data?.partition !== at ? `it certifies ${String(found.data?.partition)}`
       : found.dataHash !== dataHashOf(found.data) ? 'its hash is not that of what it says'
         : null
-  if (problem !== null) throw new PipelineError('OBJECT_CORRUPT', `the certificate is not to be trusted: ${problem}`, { at })
-  return found as Certificate
+  if (problem === null) return found as Certificate
+  throw new PipelineError('OBJECT_CORRUPT', `the certificate is not to be trusted: ${problem}`, { at })
 }
 
 function parsed(text: string, at: string): Partial<Certificate> | null {
@@ -26,7 +26,7 @@ function parsed(text: string, at: string): Partial<Certificate> | null {
   }
 }
 
-/** The sources that a certificate names. What earlier programs did not write is null, and the range that of the name. */
+/** The sources that a certificate names. What earlier programs left out is null, and the range that of the name. */
 export function sourcesOf({ data, checksums, origin }: Certificate, partition: Partition): readonly Source[] {
   return data.sources.map(({ key, bytes, sha256 }) => {
     const checked = checksums.find((one) => one.key === key)

@@ -92,7 +92,8 @@ ${rows.map((row) => html`<tr><td class="mono">${row.id}</td>
 <td>${row.stages.join(', ')}</td>
 <td class="mono">${row.doing.length === 0 ? html`<span class="soft">idle</span>` : row.doing.map(doing)}</td>
 <td class="ago">${shownAge(row.startedAt, now)}</td>
-<td class="ago">${row.lost ? html`<span class="bad">lost</span>, ` : ''}${shownAge(row.seenAt, now)} ago</td></tr>`)}</table>`
+<td class="ago">${row.lost ? html`<span class="bad">lost</span>, ` : ''}${shownAge(row.seenAt, now)} ago</td>
+</tr>`)}</table>`
 }
 
 const doing = ({ stage, partition }: { stage: string; partition: string }): Html =>

@@ -42,7 +42,8 @@ export async function surveyGarbage(ports: GarbagePorts, o: GcOptions): Promise<
   }
   const { objects } = count.report(null).kinds.data
   if (objects > named) {
-    throw new PipelineError('CATALOG_INCOMPLETE', `the catalog names ${named} of ${named + objects} published objects`, {
+    const message = `the catalog names ${named} of ${named + objects} published objects`
+    throw new PipelineError('CATALOG_INCOMPLETE', message, {
       at: ports.lake.url, named, unnamed: objects,
       do: 'take the lake into the catalog first: candlelake catalog rebuild --add',
     })

@@ -18,8 +18,8 @@ export type RebuildPorts = {
 }
 
 /**
- * What became of a published partition. `kept`: the catalog has a row that is as new, or on its way. `left_out`: the object
- * is not what its certificate says, for the `reason`; a backfill does it again.
+ * What became of a published partition. `kept`: the catalog has a row that is as new, or on its way. `left_out`: the
+ * object is not what its certificate says, for the `reason`; a backfill does it again.
  */
 export type Rebuilt = {
   readonly partition: string
@@ -76,7 +76,8 @@ async function restorable(
   }
   const { key, etag, bytes } = object
   const published = { key, etag, bytes, sha256Hex: data.dataSha256, rows: data.rows, revision: data.revision }
-  return { partition, published, certificate, sources: sourcesOf(certificate, partition), bounds: origin?.bounds ?? null }
+  const sources = sourcesOf(certificate, partition)
+  return { partition, published, certificate, sources, bounds: origin?.bounds ?? null }
 }
 
 async function certificateOf(partition: Partition, { lake }: RebuildPorts): Promise<Certificate | string> {
@@ -98,7 +99,7 @@ async function sha256Of({ key, etag }: ObjectInfo, lake: ObjectStore): Promise<s
   return hash.digest('hex')
 }
 
-/** What two readers make of an object that no certificate vouches for: whether it is worth keeping till it is done again. */
+/** What two readers make of an object that no certificate vouches for: a person may want it until it is done again. */
 async function looksLike(
   partition: Partition, { key }: ObjectInfo, ports: RebuildPorts, signal: AbortSignal,
 ): Promise<string> {
@@ -117,7 +118,8 @@ async function looksLike(
 }
 
 function otherType(is: string, { numericType, lake }: RebuildPorts): PipelineError {
-  return new PipelineError('NUMERIC_TYPE_MISMATCH', `the lake holds ${is} numbers, the catalog is for ${numericType} ones`, {
+  const message = `the lake holds ${is} numbers, the catalog is for ${numericType} ones`
+  return new PipelineError('NUMERIC_TYPE_MISMATCH', message, {
     at: lake.url, lake: is, asked: numericType,
     do: `set NUMERIC_TYPE=${is}, and begin with a database that holds no catalog yet`,
   })

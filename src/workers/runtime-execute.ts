@@ -1,7 +1,7 @@
 import { UnrecoverableError } from 'bullmq'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { asPipelineError } from '../domain/errors.js'
-import { decodeStageJob } from '../jobs/stage-job.js'
+import { asPipelineError, PipelineError } from '../domain/errors.js'
+import { decodeStageJob, type StageJob } from '../jobs/stage-job.js'
 import type { BullJob } from '../queues/stage-worker.js'
 import { delay, directiveOf, handBack, letGo, settle, type Held } from './runtime-settle.js'
 import { Running, type RunningJobs } from './runtime-running.js'
@@ -16,7 +16,9 @@ export type Execution = {
   /** Milliseconds that a stopped job gets to wind up, so that its lease is released before another worker starts. */
   readonly settleMs: number
   readonly isDraining: () => boolean
-  /** Called before a job is handed back whose stage did not wind up: frees what it holds, or the next worker would wait. */
+  /** A job of a newer program was met, and is left for a newer worker. */
+  readonly onForeign: (error: PipelineError, jobId: string) => void
+  /** Called before a job is handed back whose stage did not wind up: frees what it holds, for the next worker. */
   readonly letGo: (job: StartedJob) => Promise<void>
 }
 
@@ -31,7 +33,12 @@ export async function execute(o: Execution, held: Held): Promise<void> {
     earlier.stop('lost')
     return delay(held, o.lockMs)
   }
-  const running = new Running(startedJobOf(held))
+  const job = startedJobOf(held)
+  if (job instanceof PipelineError) {
+    o.onForeign(job, held.job.id ?? '')
+    return delay(held, job.retryAfterMs ?? o.lockMs)
+  }
+  const running = new Running(job)
   o.running.add(id, running)
   try {
     const directive = await directiveFor(o, running)
@@ -63,10 +70,13 @@ async function directiveFor(o: Execution, running: Running): Promise<Directive |
   }
 }
 
-function startedJobOf({ job, worker }: Held): StartedJob {
+/** The job as its stage takes it; the error when a newer program wrote it. */
+function startedJobOf({ job, worker }: Held): StartedJob | PipelineError {
+  const payload = decoded(job)
+  if (payload instanceof PipelineError) return payload
   const attempt = job.attemptsMade
   return {
-    ...decoded(job),
+    ...payload,
     stage: worker.stage,
     attempt,
     lastAttempt: attempt + 1 >= worker.policy.attempts,
@@ -74,11 +84,12 @@ function startedJobOf({ job, worker }: Held): StartedJob {
   }
 }
 
-function decoded(job: BullJob): ReturnType<typeof decodeStageJob> {
+function decoded(job: BullJob): StageJob | PipelineError {
   try {
     return decodeStageJob(job.data)
   } catch (thrown) {
     const error = asPipelineError(thrown)
+    if (error.code === 'JOB_NEWER') return error
     throw new UnrecoverableError(`${error.code}: ${error.message}`)
   }
 }

@@ -62,6 +62,7 @@ export function startWorkers(o: WorkersOptions): WorkersHandle {
   const execution = {
     run: o.run, running, settleMs, lockMs: o.lockMs ?? DEFAULT_LOCK_MS, isDraining: () => draining !== null,
     letGo: o.letGo ?? (() => Promise.resolve()),
+    onForeign: ({ code, message }: PipelineError, jobId: string) => o.log.warn('job.newer', { jobId, code, message }),
   }
   const workers = o.stages.map(({ stage, concurrency, policy = POLICY[stage] }) => {
     const worker: StageWorker = o.backend.worker({
@@ -109,7 +110,17 @@ const GIVEN_UP = new Set(['job stalled more than allowable limit', 'job started 
 
 function givenUp(stage: Stage, job: BullJob, reason: string, o: WorkersOptions): void {
   o.log.error('job.given_up', { stage, jobId: job.id, reason })
-  o.onGivenUp?.({ ...decodeStageJob(job.data), stage }, reason)
+  const payload = payloadOf(job)
+  if (payload) o.onGivenUp?.({ ...payload, stage }, reason)
+}
+
+/** Null for a payload that this program does not understand: its row is for reconcile, and for a program that does. */
+function payloadOf(job: BullJob): StageJob | null {
+  try {
+    return decodeStageJob(job.data)
+  } catch {
+    return null
+  }
 }
 
 async function shutDown(

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { PipelineError } from '../../src/domain/errors.js'
+import { JOB_VERSION } from '../../src/jobs/stage-job.js'
 import { NEXT, STAGES } from '../../src/jobs/stages.js'
 import { Bench, DONE, idOf, jobOf, jobsOf, lines, QUICK, until, type QueuePlace } from './queue.harness.js'
 
@@ -170,11 +171,35 @@ export function queueContract(name: string, make: () => Promise<QueuePlace>): vo
 
       it('fails a job whose payload is of no known form without running it', async () => {
         const { started } = bench.script([])
-        await bench.backend.queue('download').add('odd', { v: 2 }, { jobId: 'odd-one' })
+        await bench.backend.queue('download').add('odd', { v: 1, p: 7 }, { jobId: 'odd-one' })
         await bench.counted('failed', 1)
         expect(started).to.deep.equal([])
         const [failed] = await bench.backend.queue('download').getFailed()
         expect(failed?.failedReason).to.match(/^BAD_JOB: /)
+      })
+
+      it('runs a payload as version 0.1.0 wrote it', async () => {
+        const { started } = bench.script([])
+        const payload = { v: 1, p: 'spot-klines/BTCUSDT/1h/2024-01', g: 3, k: 'r' }
+        await bench.backend.queue('download').add('old', payload, { jobId: 'download__spot-klines__BTCUSDT__1h__2024-01__g3' })
+        await bench.counted('completed', 1)
+        expect(started[0]).to.deep.include({
+          partition: { dataset: 'spot-klines', symbol: 'BTCUSDT', interval: '1h', month: '2024-01' }, generation: 3, kind: 'retry', attempt: 0,
+        })
+      })
+
+      it('leaves a job of a newer program for a newer worker: delayed, not run, and no attempt spent', async () => {
+        const { log, events } = lines()
+        const { started } = bench.script([], { log })
+        const queue = bench.backend.queue('download')
+        await queue.add('new', { v: JOB_VERSION + 1, partitions: [] }, { jobId: 'newer-one' })
+        await bench.counted('delayed', 1)
+        expect(started).to.deep.equal([])
+        expect(events).to.include('job.newer')
+        const job = await queue.getJob('newer-one')
+        expect(job?.attemptsMade).to.equal(0)
+        await bench.queue.enqueue([jobOf(0)])
+        await until('others go on', () => started.length === 1)
       })
 
       it('delays a job without an attempt when the runner throws for infrastructure, and retries it for the rest', async () => {

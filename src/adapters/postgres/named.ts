@@ -10,7 +10,8 @@ export async function named(db: Db, partitions: readonly Partition[]): Promise<R
   if (partitions.length === 0) return new Set()
   const { rows } = await sql<KeyRow>`
     select p.dataset, p.symbol, p.interval, p.month
-    from unnest(${keyArrays(partitions)}) as i(dataset, symbol, interval, month) ${lookedUp} where ${isNamed}`.execute(db)
+    from unnest(${keyArrays(partitions)}) as i(dataset, symbol, interval, month) ${lookedUp}
+    where ${isNamed}`.execute(db)
   return new Set(rows.map((row) => partitionKeyOf(partitionOf(row))))
 }
 

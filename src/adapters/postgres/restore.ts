@@ -47,13 +47,15 @@ async function insert(db: Db, o: RestoredPartition, found: Found | undefined): P
   const id = found ? sql`${found.id}` : sql`nextval(pg_get_serial_sequence('partitions', 'id'))`
   const { rows } = await sql`
     with done as (
-      insert into partitions (id, dataset, symbol, "interval", month, kind, state, generation, flagged, work, source_bytes,
-        published_key, published_etag, published_bytes, published_sha256, published_rows, published_revision)
+      insert into partitions (id, dataset, symbol, "interval", month, kind, state, generation, flagged, work,
+        source_bytes, published_key, published_etag, published_bytes, published_sha256, published_rows,
+        published_revision)
       overriding system value
-      values (${id}, ${p.dataset}, ${p.symbol}, ${p.interval}, ${p.month}, 'backfill', ${certificate.verdict}, ${generation},
-        ${verdictOf(certificate.findings) === 'flag'}, ${jsonText(work)}::jsonb,
-        ${sources.reduce((sum, source) => sum + source.bytes, 0)}, ${plainText(published.key)}, ${plainText(published.etag)},
-        ${published.bytes}, ${published.sha256Hex}, ${published.rows}, ${published.revision})
+      values (${id}, ${p.dataset}, ${p.symbol}, ${p.interval}, ${p.month}, 'backfill', ${certificate.verdict},
+        ${generation}, ${verdictOf(certificate.findings) === 'flag'}, ${jsonText(work)}::jsonb,
+        ${sources.reduce((sum, source) => sum + source.bytes, 0)}, ${plainText(published.key)},
+        ${plainText(published.etag)}, ${published.bytes}, ${published.sha256Hex}, ${published.rows},
+        ${published.revision})
       on conflict (dataset, symbol, "interval", month) do nothing
       returning id
     ), certified as (

@@ -67,8 +67,9 @@ async function say({ out }: Context, one: Rebuilt): Promise<void> {
   }
   if (one.reason === null) return
   const { renderFinding } = await import('../render/findings.js')
-  const { partition, reason } = one
-  out.result(renderFinding({ partition, text: `left out: ${reason}`, bad: true, width: out.width, paint: out.paint.out }))
+  const { partition } = one
+  const text = `left out: ${one.reason}`
+  out.result(renderFinding({ partition, text, bad: true, width: out.width, paint: out.paint.out }))
 }
 
 async function sentence(seen: Seen, seconds: number, dryRun: boolean): Promise<string> {
@@ -78,7 +79,9 @@ async function sentence(seen: Seen, seconds: number, dryRun: boolean): Promise<s
   const taken = `${plural(added + replaced, 'partition')} of the lake`
   const others = [...(replaced > 0 ? [`${formatCount(replaced)} in place of older rows`] : []),
     ...(kept > 0 ? [`${formatCount(kept)} kept as the catalog has them`] : [])]
-  const first = dryRun ? `Would take in ${taken}` : `Took in ${taken}, ${plural(rows, 'row')}, in ${formatSeconds(seconds)}`
+  const first = dryRun
+    ? `Would take in ${taken}`
+    : `Took in ${taken}, ${plural(rows, 'row')}, in ${formatSeconds(seconds)}`
   const last = seen.left_out > 0 ? ` ${formatCount(seen.left_out)} left out. Redo with: candlelake backfill` : ''
   return `${[first, ...others].join(', ')}.${last}${dryRun ? ' Nothing was changed.' : ''}`
 }

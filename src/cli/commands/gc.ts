@@ -12,7 +12,7 @@ export const gc: CommandSpec = {
   example: 'candlelake gc --dry-run',
   flags: [
     DRY_RUN, YES,
-    { flag: '--older-than <time>', help: 'leave alone what changed since: 90s, 10m, 6h, 7d; at least 1m', fallback: '1h' },
+    { flag: '--older-than <time>', help: 'leave alone what changed since: 10m, 6h, 7d; at least 1m', fallback: '1h' },
   ],
   exits: [EXIT_OK, EXIT_ERROR, EXIT_INTERRUPTED],
   works: true,

@@ -5,7 +5,7 @@ import { renderTable, type Column } from './table.js'
 const COLUMNS: readonly Column[] = ['worker', 'process', 'state', 'seen', 'stages', 'in hand'].map((title) =>
   ({ title, align: 'left' }))
 
-/** A line for each worker, and one more for each further partition it has in hand; lost ones held them when they died. */
+/** A line for each worker, and one more for each further partition in hand; a lost one held them when it died. */
 export function renderWorkers(workers: readonly WorkerRow[], now: Date): readonly string[] {
   if (workers.length === 0) return []
   return renderTable(COLUMNS, workers.flatMap((worker) => linesOf(worker, now)))

@@ -113,7 +113,7 @@ for (const kind of ['postgres', 'redis'] as const) {
     })
 
     it('a conversion under way is handed back the same way', async () => {
-      const [fromMs, toMs] = [Date.parse('2024-01-01T00:00:00Z'), Date.parse('2024-01-16T00:00:00Z')]
+      const [fromMs, toMs] = [Date.parse('2024-01-01T00:00:00Z'), Date.parse('2024-01-06T00:00:00Z')]
       const rows = syntheticCandles({ seed: 7, fromMs, toMs, stepMs: 1_000, unit: 'ms' })
       await writeKlineFile({ root: served.root, market: 'spot', period: 'monthly', symbol: 'LONGUSDT', interval: '1s', label: '2024-01', rows })
       const first = await worker({ SHUTDOWN_GRACE_SECONDS: '0' })
@@ -152,7 +152,7 @@ for (const kind of ['postgres', 'redis'] as const) {
       expect((await first.ended).code).to.equal(143)
       expect(Date.now() - from, 'ms from the second signal to the end').to.be.below(5_000)
       const second = await worker({ RECONCILE_SECONDS: '2' })
-      const [told = ''] = await printed(second, new RegExp(`^.*"worker\\.lost".*"at":"[^"]*:${first.child.pid}".*$`, 'm'), 60_000)
+      const [told = ''] = await printed(second, new RegExp(`^.*"at":"[^"]*:${first.child.pid}".*"worker\\.lost".*$`, 'm'), 60_000)
       expect(told).to.include(held)
       const lost = (await workers()).filter((one) => one.lost)
       expect(lost.map(({ pid, doing }) => ({ pid, held: doing[0]?.partition }))).to.deep.equal([{ pid: first.child.pid, held }])
