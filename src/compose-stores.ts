@@ -3,7 +3,7 @@ import { openDispatcher, type HttpOptions } from './adapters/binance/http-option
 import { openFileObjectStore } from './adapters/file-store/file-object-store.js'
 import { openFileStaging } from './adapters/file-store/file-staging.js'
 import type { S3Link } from './adapters/s3-store/s3-link.js'
-import type { Config } from './config.js'
+import { keepAwsSdkQuiet, type Config } from './config.js'
 import type { ObjectStore } from './domain/ports/object-store.js'
 import type { Staging } from './domain/ports/staging.js'
 
@@ -30,6 +30,7 @@ export async function openStaging(config: Config, s3: () => Promise<S3Link>): Pr
 
 /** One connection for both, with the proxies and authorities of this process. */
 export async function openS3Link(config: Config, http: HttpOptions): Promise<S3Link> {
+  keepAwsSdkQuiet()
   const { S3Link } = await import('./adapters/s3-store/s3-link.js')
   const { s3Endpoint: endpoint, s3AccessKeyId, s3SecretAccessKey, s3SessionToken } = config
   const credentials = s3AccessKeyId === null || s3SecretAccessKey === null ? null : {

@@ -55,6 +55,14 @@ export async function isolatedConfig(settings: Environment): Promise<LoadedConfi
   })
 }
 
+/**
+ * Keeps the AWS SDK from writing to stderr which Node its later versions will want: this one is pinned, and what commands
+ * write there is read by programs.
+ */
+export function keepAwsSdkQuiet(): void {
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
+}
+
 /** What the terminal's conventions say: colours, kind of terminal. */
 export function terminalEnvironment(): { noColor?: string; forceColor?: string; term?: string; ci?: string } {
   const { NO_COLOR: noColor, FORCE_COLOR: forceColor, TERM: term, CI: ci } = process.env

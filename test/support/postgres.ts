@@ -22,6 +22,12 @@ export async function freshDatabase(): Promise<TestDatabase> {
   }
 }
 
+/** A connection as the text of DATABASE_URL. */
+export function urlOf({ connection: { host, port, user, password, database } }: Pick<TestDatabase, 'connection'>): string {
+  const who = `${user ?? 'tester'}${typeof password === 'string' ? `:${encodeURIComponent(password)}` : ''}`
+  return `postgres://${who}@${encodeURIComponent(host ?? 'localhost')}${port === undefined ? '' : `:${port}`}/${database ?? 'postgres'}`
+}
+
 /** How to reach the server's maintenance database, as somebody who may create databases. */
 export function testServer(): Promise<pg.PoolConfig> {
   const url = process.env['TEST_DATABASE_URL']
