@@ -48,13 +48,16 @@ export function uploadsOf(s3: TestS3, url: string): Promise<string[]> {
 export async function digestsOf(where: string): Promise<Record<string, string>>
 export async function digestsOf(where: TestS3, url: string): Promise<Record<string, string>>
 export async function digestsOf(where: string | TestS3, url = ''): Promise<Record<string, string>> {
-  if (typeof where === 'string') {
-    const names = filesBelow(join(where, 'lake')).filter((name) => name.endsWith('.parquet')).sort()
-    return Object.fromEntries(names.map((name) => [name, digest(readFileSync(join(where, 'lake', name)))]))
-  }
+  if (typeof where !== 'string') return await digestsBelow(where, url, '.parquet')
+  const names = filesBelow(join(where, 'lake')).filter((name) => name.endsWith('.parquet')).sort()
+  return Object.fromEntries(names.map((name) => [name, digest(readFileSync(join(where, 'lake', name)))]))
+}
+
+/** SHA-256 of every object below a URL whose key ends so, by key. */
+export async function digestsBelow(s3: TestS3, url: string, ending = ''): Promise<Record<string, string>> {
   const { Bucket, Prefix } = placeOf(url)
-  const keys = (await keysOf(where, url)).filter((key) => key.endsWith('.parquet'))
-  return await looking(where, async (client) => {
+  const keys = (await keysOf(s3, url)).filter((key) => key.endsWith(ending))
+  return await looking(s3, async (client) => {
     const found: Record<string, string> = {}
     for (const key of keys) {
       const { Body } = await client.send(new GetObjectCommand({ Bucket, Key: Prefix + key }))
