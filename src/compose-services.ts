@@ -7,11 +7,11 @@ import type { HttpOptions } from './adapters/binance/http-options.js'
 import { acquireEmbeddedPostgres } from './adapters/embedded-postgres/embedded-postgres.js'
 import { openEngine } from './adapters/engine/engine-pool.js'
 import { openFileQuarantine } from './adapters/file-store/file-quarantine.js'
-import { openCatalog } from './adapters/postgres/connect.js'
+import { openCatalog, type Catalog } from './adapters/postgres/connect.js'
 import { openLake, openS3Link, openStaging } from './compose-stores.js'
 import type { PipelineError } from './domain/errors.js'
 import type { Log } from './domain/ports/observe.js'
-import { openBackend } from './queues/backend.js'
+import { openBackend, queueNamesOf } from './queues/backend.js'
 import { openJobQueue } from './queues/job-queue.js'
 import { VERSION } from './version.js'
 
@@ -48,16 +48,22 @@ export function openServices(config: Config, log: Log) {
     // `ssl` is said outright, or a PGSSLMODE meant for another server would be obeyed on the socket.
     return { value: { ...server.connection, ssl: false }, close: () => server.release() }
   })
-  const catalog = once(async () => {
+  const anyCatalog = once(async () => {
     const connection = await database()
     const value = await openCatalog({ connection, maxConnections: CATALOG_CONNECTIONS, applicationName: PROCESS, log })
-    await value.keeper.adoptLake({ url: config.lakeUrl, numericType: config.numericType })
     return { value, close: () => value.close() }
   })
+  const adopted = once(async () => {
+    const opened = await anyCatalog()
+    const lake = { url: config.lakeUrl, numericType: config.numericType }
+    return { value: { opened, ...(await opened.keeper.adoptLake(lake)) } }
+  })
+  const catalog = async (): Promise<Catalog> => (await adopted()).opened
   const backend = once(async () => {
+    const { catalogId } = await adopted()
     const server = config.queueUrl === null ? { url: null, postgres: await database() } : { url: config.queueUrl }
     const onError = ({ code, message }: PipelineError): void => log.warn('queue.error', { code, message })
-    const value = await openBackend({ ...server, name: PROCESS, onError })
+    const value = await openBackend({ ...server, ...queueNamesOf(config.queueUrl, catalogId), name: PROCESS, onError })
     return { value, close: () => value.close() }
   })
   const queue = once(async () => {
@@ -89,7 +95,7 @@ export function openServices(config: Config, log: Log) {
   })
 
   return {
-    database, catalog, backend, queue, archive, listing, lake, staging, quarantine, engine,
+    database, anyCatalog, catalog, backend, queue, archive, listing, lake, staging, quarantine, engine,
     close: async () => {
       while (opened.length > 0) await opened.pop()?.()
     },

@@ -206,6 +206,13 @@ export const SETTINGS = {
     fallback: 60,
     help: 'time between two looks for lost work',
   },
+  SHUTDOWN_GRACE_SECONDS: {
+    kind: 'seconds',
+    min: 0,
+    max: 3_600,
+    fallback: 25,
+    help: 'after SIGTERM, time for the work in hand; the rest is handed back. Kubernetes kills after 30',
+  },
   ARCHIVE_CONNECT_TIMEOUT_SECONDS: {
     kind: 'seconds',
     min: 0.1,
@@ -266,7 +273,13 @@ export const SETTINGS = {
     max: 65_535,
     fallback: null,
     shown: '9464',
-    help: "port of a worker's metrics and probes, on SERVER_HOST; unset: none; 0: any free one",
+    help: "port of a worker's metrics and probes; unset: none; 0: any free one",
+  },
+  METRICS_HOST: {
+    kind: 'text',
+    fallback: null,
+    shown: '0.0.0.0',
+    help: 'address of METRICS_PORT; unset: SERVER_HOST; set, it needs no password, for nothing secret is there',
   },
   SERVER_USER: { kind: 'text', fallback: null, shown: 'operator', help: 'user name that the server asks for' },
   SERVER_PASSWORD: { kind: 'secret', fallback: null, shown: '', help: 'password that the server asks for' },

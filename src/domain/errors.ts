@@ -35,11 +35,17 @@ export const ERRORS = {
   STORE_DENIED: { retry: 'backoff', infrastructure: true, end: 'failed' },
   DISK_FULL: { retry: 'backoff', infrastructure: true, end: 'failed' },
   STAGING_FULL: { retry: 'backoff', infrastructure: true, end: 'failed' },
+  // no process can be started: not a crash of one that worked on a partition
+  ENGINE_UNAVAILABLE: { retry: 'backoff', infrastructure: true, end: 'failed' },
   LEASE_HELD: { retry: 'backoff', infrastructure: true, end: 'failed' },
   // the database and the lake do not fit this program
   CATALOG_NEWER: { retry: 'never', end: 'failed' },
+  // its own kind of waiting: a newer worker runs it
+  JOB_NEWER: { retry: 'backoff', infrastructure: true, end: 'failed' },
+  CATALOG_INCOMPLETE: { retry: 'never', end: 'failed' },
   EMBEDDED_MAJOR: { retry: 'never', end: 'failed' },
   EMBEDDED_FAILED: { retry: 'never', end: 'failed' },
+  LAKE_MISMATCH: { retry: 'never', end: 'failed' },
   NUMERIC_TYPE_MISMATCH: { retry: 'never', end: 'failed' },
   // the source
   ARCHIVE_ABSENT: { retry: 'never', end: 'failed' },

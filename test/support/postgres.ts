@@ -43,6 +43,13 @@ function configOf(url: string): pg.PoolConfig {
   return { host, port, ...(user ? { user } : {}), ...(password ? { password } : {}), database: database ?? 'postgres' }
 }
 
+/** A database as DATABASE_URL names it. */
+export function addressOf({ host, port, user, password, database }: pg.PoolConfig): string {
+  const secret = typeof password === 'string' ? `:${encodeURIComponent(password)}` : ''
+  const at = `${encodeURIComponent(host ?? 'localhost')}${port === undefined ? '' : `:${port}`}`
+  return `postgres://${user ?? 'tester'}${secret}@${at}/${database ?? 'postgres'}`
+}
+
 async function execute(server: pg.PoolConfig, statement: string): Promise<void> {
   const client = new pg.Client(server)
   await client.connect()
@@ -57,8 +64,11 @@ export type TestServer = {
   readonly start: () => Promise<void>
 }
 
-/** A server of its own in a temporary folder, on a Unix socket. Not durable unless asked for: no test cuts power. */
-export async function startServer(o: { durable?: boolean } = {}): Promise<TestServer> {
+/**
+ * A server of its own in a temporary folder, on a Unix socket. Not durable unless asked for: no test cuts power. `bin` is
+ * the folder of another server's programs than the npm package's.
+ */
+export async function startServer(o: { durable?: boolean; bin?: string } = {}): Promise<TestServer> {
   const dir = mkdtempSync('/tmp/candlelake-pg-')
   let child: ChildProcess | null = null
   const remove = (): void => rmSync(dir, { recursive: true, force: true })
@@ -67,7 +77,7 @@ export async function startServer(o: { durable?: boolean } = {}): Promise<TestSe
     remove()
   })
   const user = serverUser()
-  const program = programIn(dir)
+  const program = o.bin === undefined ? programIn(dir) : { bin: o.bin, env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' } }
   chmodSync(dir, 0o755)
   const data = join(dir, 'data')
   for (const path of [data, join(dir, 'socket')]) {
