@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { readFile, stat } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { PipelineError } from '../../domain/errors.js'
 
@@ -44,11 +44,27 @@ async function* chunks(o: { path: string; bytes: number; sha256Hex: string }): A
 
 /** The bytes of a small local file, compared with its digest. @throws {OBJECT_CORRUPT, STAGING_LOST} */
 export async function checkedBytes(o: { path: string; bytes: number; sha256Hex: string }): Promise<Buffer> {
-  const bytes = await readFile(o.path).catch((thrown: unknown) => {
+  const bytes = await wholeOf(o).catch((thrown: unknown) => {
     throw thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT' ? gone(o.path) : thrown
   })
   refuseOther(o, createHash('sha256').update(bytes).digest('hex'), bytes.length)
   return bytes
+}
+
+/** In as few reads as the system needs: `readFile` takes half a mebibyte at a time. */
+async function wholeOf(o: { path: string; bytes: number }): Promise<Buffer> {
+  const file = await open(o.path)
+  try {
+    // One byte more than there should be shows a file that has grown.
+    const buffer = Buffer.allocUnsafe(o.bytes + 1)
+    let at = 0
+    for (let read = -1; read !== 0 && at < buffer.length; at += read) {
+      ;({ bytesRead: read } = await file.read(buffer, at, buffer.length - at, at))
+    }
+    return buffer.subarray(0, at)
+  } finally {
+    await file.close()
+  }
 }
 
 /** @throws {OBJECT_CORRUPT} for other bytes than were to be sent */
