@@ -2,6 +2,6 @@
 import { startS3Server } from '../test/support/s3-server/s3-server.js'
 import { OUR_KEYS } from '../test/support/s3.js'
 
-process.on('disconnect', () => process.exit())
 const server = await startS3Server({ keys: { [OUR_KEYS.accessKeyId]: OUR_KEYS.secretAccessKey } })
+process.on('disconnect', () => void server.close().finally(() => process.exit()))
 process.send?.(server.endpoint)

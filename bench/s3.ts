@@ -65,7 +65,12 @@ async function memory(b: BenchContext, server: TestS3): Promise<void> {
 async function serverOf(b: BenchContext): Promise<TestS3> {
   if (process.env['TEST_S3_ENDPOINT']) return await acquireS3()
   const child = fork(SERVER)
-  b.atEnd(() => Promise.resolve(child.disconnect()))
+  const gone = new Promise((resolve) => child.once('exit', resolve))
+  b.atEnd(async () => {
+    if (child.connected) child.disconnect()
+    // It removes what it was given first, some gibibytes.
+    await gone
+  })
   const endpoint = await new Promise<string>((resolve, reject) => {
     child.once('message', (message) => resolve(message as string))
     child.once('exit', (code) => reject(new Error(`the S3 server ended with ${code ?? 'a signal'}`)))

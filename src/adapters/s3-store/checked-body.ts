@@ -17,19 +17,20 @@ export type BodyOptions = {
 /** A transfer that makes no progress so many times in a row is given up. */
 const STALLS = 6
 
-/**
- * The bytes of an object as they come; a transfer that breaks off is taken up where it ended. Ends well only after the
- * declared number of bytes, and after those of the digest where there is one. Fails with OBJECT_CORRUPT,
- * PRECONDITION_FAILED, OBJECT_ABSENT or STORE_UNREACHABLE.
- */
+/** `checkedPieces` as a stream. */
 export function checkedBody(o: BodyOptions): Readable {
-  const stream = Readable.from(pieces(o), { objectMode: false, highWaterMark: 65_536 })
+  const stream = Readable.from(checkedPieces(o), { objectMode: false, highWaterMark: 65_536 })
   // A stream that is destroyed before it is read never enters the generator.
   stream.once('close', () => o.first.destroy())
   return stream
 }
 
-async function* pieces(o: BodyOptions): AsyncGenerator<Buffer> {
+/**
+ * The bytes of an object as they come; a transfer that breaks off is taken up where it ended. Ends well only after the
+ * declared number of bytes, and after those of the digest where there is one. Fails with OBJECT_CORRUPT,
+ * PRECONDITION_FAILED, OBJECT_ABSENT or STORE_UNREACHABLE.
+ */
+export async function* checkedPieces(o: BodyOptions): AsyncGenerator<Buffer> {
   const hash = o.sha256Hex === null ? null : createHash('sha256')
   let body = o.first
   let source = body[Symbol.asyncIterator]()

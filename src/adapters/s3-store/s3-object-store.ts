@@ -5,11 +5,11 @@ import { PipelineError } from '../../domain/errors.js'
 import type { ObjectKey } from '../../domain/names.js'
 import { checkObjectKey } from '../../domain/object-key.js'
 import type { Condition, ObjectInfo, ObjectStore } from '../../domain/ports/object-store.js'
-import { checkedBody } from './checked-body.js'
+import { checkedBody, checkedPieces, type BodyOptions } from './checked-body.js'
 import { lengthOf } from './checked-file.js'
 import { conditionsOf, copyCommand, copySource, type Conditions, type ConditionalWrites } from './conditions.js'
 import { copyInParts } from './copy-in-parts.js'
-import { download, type Opened } from './download-object.js'
+import { download } from './download-object.js'
 import { KeyQueue } from './key-queue.js'
 import { listObjects } from './list-objects.js'
 import { infoOf, isSame, plain, quoted, storedOf, type Stored } from './object-info.js'
@@ -84,10 +84,12 @@ class BucketStore implements ObjectStore {
     const { range } = o
     if (range) checkRange(range)
     if (range && range.start === range.end) return await this.#nothing(o.key, o.ifMatch)
-    return (await this.#open(o)).body
+    const body = await this.#open(o)
+    return body ? checkedBody(body) : Readable.from([])
   }
 
-  async #open({ key, range, ifMatch }: Parameters<ObjectStore['get']>[0]): Promise<Opened> {
+  /** Null for a range behind the end. */
+  async #open({ key, range, ifMatch }: Parameters<ObjectStore['get']>[0]): Promise<BodyOptions | null> {
     const at = this.#at(key)
     const from = range?.start ?? 0
     try {
@@ -97,10 +99,9 @@ class BucketStore implements ObjectStore {
       const { etag, sha256Hex } = storedOf(answer)
       const again = async (offset: number): Promise<Readable> =>
         (await this.#fetch(key, etag, { from: from + offset, to: from + bytes - 1 })).Body as Readable
-      const body = checkedBody({ first: answer.Body as Readable, again, bytes, sha256Hex: range ? null : sha256Hex, at })
-      return { body, bytes }
+      return { first: answer.Body as Readable, again, bytes, sha256Hex: range ? null : sha256Hex, at }
     } catch (thrown) {
-      if (range && nameOf(thrown) === 'InvalidRange') return { body: Readable.from([]), bytes: 0 }
+      if (range && nameOf(thrown) === 'InvalidRange') return null
       if (kindOf(thrown) === 'absent') await this.#bucketIsThere()
       throw s3Failure(thrown, at)
     }
@@ -149,8 +150,12 @@ class BucketStore implements ObjectStore {
   }
 
   async materialise(o: { key: ObjectKey; scratch: string }): Promise<string> {
-    this.#full(o.key)
-    return await download({ ...o, open: () => this.#open({ key: o.key }) })
+    const open = async (): Promise<AsyncIterable<Buffer>> => {
+      const body = await this.#open({ key: o.key })
+      if (!body) throw this.#absent(o.key)
+      return checkedPieces(body)
+    }
+    return await download({ ...o, open })
   }
 
   async sweep(olderThanMs: number): Promise<number> {
