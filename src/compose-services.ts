@@ -83,6 +83,11 @@ export function openServices(config: Config, log: Log) {
     return { value, close: () => value.close() }
   })
   const lake = once(async () => ({ value: await openLake(config, s3) }))
+  const query = once(async () => {
+    const { configuredLake } = await import('./compose-lake.js')
+    const value = configuredLake(await lake(), config)
+    return { value, close: () => value.close() }
+  })
   const staging = once(async () => ({ value: await openStaging(config, s3) }))
   const quarantine = once(async () => {
     const url = join(config.candlelakeHome, 'quarantine')
@@ -95,7 +100,7 @@ export function openServices(config: Config, log: Log) {
   })
 
   return {
-    database, anyCatalog, catalog, backend, queue, archive, listing, lake, staging, quarantine, engine,
+    database, anyCatalog, catalog, backend, queue, archive, listing, lake, query, staging, quarantine, engine,
     close: async () => {
       while (opened.length > 0) await opened.pop()?.()
     },
