@@ -86,6 +86,12 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
       return await composeServer(config, services, { ...o, log, metrics })
     },
     query: async (o) => new (await import('./lake/candle-query.js')).CandleQuery(await services.query(), o),
+    hot: async () => (await services.catalog()).hot,
+    repository: async () => {
+      const [{ hot }, lake] = [await services.catalog(), await services.query()]
+      const { hybridRepository } = await import('./lake/hybrid-repository.js')
+      return hybridRepository({ hot, lake, numericType: config.numericType })
+    },
     askArchive: () => askArchive(config),
     askEngine: () => askEngine(),
     describeCatalog: () => describeCatalog(config, services),

@@ -1,6 +1,7 @@
 import type { Config } from '../config.js'
 import type { Partition } from '../domain/partition.js'
 import type { ArchiveListing } from '../domain/ports/archive.js'
+import type { HotStore } from '../domain/ports/hot-store.js'
 import type { JobQueue } from '../domain/ports/job-queue.js'
 import type { KeeperCatalog, PartitionFilter } from '../domain/ports/keeper-catalog.js'
 import type { ObjectStore } from '../domain/ports/object-store.js'
@@ -9,6 +10,7 @@ import type { PlanCatalog, Run } from '../domain/ports/plan-catalog.js'
 import type { Staging } from '../domain/ports/staging.js'
 import type { Stage } from '../domain/states.js'
 import type { CandleQuery, CandleQueryOptions } from '../lake/candle-query.js'
+import type { HybridRepository } from '../lake/hybrid-repository.js'
 import type { GarbageReport, GcOptions } from '../workers/gc.js'
 import type { LakeMoved } from '../workers/move-lake.js'
 import type { PlanFigures } from '../workers/plan.js'
@@ -51,6 +53,10 @@ export interface App {
   serve(o: { host: string; port: number }): Promise<Serving>
   /** Questions to the lake; without options as configured. */
   query(o?: CandleQueryOptions): Promise<CandleQuery<unknown>>
+  /** Recent rows in Postgres. */
+  hot(): Promise<HotStore>
+  /** Hot rows and the lake as one; numbers as the lake holds them. */
+  repository(): Promise<HybridRepository<unknown>>
   /** A request to the archive itself; the Date header tells how wrong this clock is. @throws {ARCHIVE_UNREACHABLE} */
   askArchive(): Promise<{ readonly date: Date | null }>
   /** Starts a slot of the engine and ends it again; gives its name and version. @throws {ENGINE_FAILED} */

@@ -66,6 +66,7 @@ export const ERRORS = {
   QUERY_MEMORY: { retry: 'never', end: 'failed' },
   SCHEMA_MISMATCH: { retry: 'never', end: 'failed' },
   PARTITION_ABSENT: { retry: 'never', end: 'failed' },
+  PARTITION_PUBLISHED: { retry: 'never', end: 'failed' },
   // our own work
   ENGINE_CRASHED: { retry: 'once', end: 'quarantined' },
   ENGINE_MEMORY: { retry: 'once', end: 'quarantined' },

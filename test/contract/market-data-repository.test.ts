@@ -1,6 +1,11 @@
 import { join } from 'node:path'
 import { ParquetLake } from '../../src/compose-lake.js'
+import { hotRepository } from '../../src/lake/hot-repository.js'
 import { warmRepository } from '../../src/lake/warm-repository.js'
+import { openFresh } from '../integration/postgres/catalog-fixture.js'
+import type { MarketDataRepository } from '../../src/domain/ports/market-data-repository.js'
+import type { Candle } from '../../src/lake/candle.js'
+import { openHybrid } from '../support/hybrid.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { marketDataRepositoryContract } from './market-data-repository.contract.js'
 
@@ -14,5 +19,21 @@ marketDataRepositoryContract({
       await folder.remove()
     }
     return { repository: warmRepository(lake), close }
+  },
+})
+
+marketDataRepositoryContract({
+  name: 'Postgres',
+  open: async () => {
+    const catalog = await openFresh()
+    return { repository: hotRepository(catalog.hot, 'double'), close: catalog.drop }
+  },
+})
+
+marketDataRepositoryContract({
+  name: 'hybrid',
+  open: async () => {
+    const hybrid = await openHybrid()
+    return { repository: hybrid.repository as MarketDataRepository<Candle>, close: () => hybrid.close() }
   },
 })
