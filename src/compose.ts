@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import type { App, OpenApp, PlanOptions, PlanReport } from './cli/app.js'
 import { removeEmbeddedPostgres } from './adapters/embedded-postgres/embedded-postgres.js'
 import { describeCatalog, describeQueue, askArchive, askEngine } from './compose-checks.js'
+import { composeHot } from './compose-hot.js'
 import { openServices, type Services } from './compose-services.js'
 import { lakeDirOf } from './compose-stores.js'
 import { composeWorkers, type WorkersInHand } from './compose-workers.js'
@@ -86,12 +87,7 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
       return await composeServer(config, services, { ...o, log, metrics })
     },
     query: async (o) => new (await import('./lake/candle-query.js')).CandleQuery(await services.query(), o),
-    hot: async () => (await services.catalog()).hot,
-    repository: async () => {
-      const [{ hot }, lake] = [await services.catalog(), await services.query()]
-      const { hybridRepository } = await import('./lake/hybrid-repository.js')
-      return hybridRepository({ hot, lake, numericType: config.numericType })
-    },
+    ...composeHot(config, services),
     askArchive: () => askArchive(config),
     askEngine: () => askEngine(),
     describeCatalog: () => describeCatalog(config, services),

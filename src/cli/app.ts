@@ -1,5 +1,5 @@
 import type { Config } from '../config.js'
-import type { Partition } from '../domain/partition.js'
+import type { Partition, Series } from '../domain/partition.js'
 import type { ArchiveListing } from '../domain/ports/archive.js'
 import type { HotStore } from '../domain/ports/hot-store.js'
 import type { JobQueue } from '../domain/ports/job-queue.js'
@@ -11,6 +11,8 @@ import type { Staging } from '../domain/ports/staging.js'
 import type { Stage } from '../domain/states.js'
 import type { CandleQuery, CandleQueryOptions } from '../lake/candle-query.js'
 import type { HybridRepository } from '../lake/hybrid-repository.js'
+import type { Loaded, LoadedMonth } from '../lake/load-hot.js'
+import type { PrunedDay } from '../lake/prune-hot.js'
 import type { GarbageReport, GcOptions } from '../workers/gc.js'
 import type { LakeMoved } from '../workers/move-lake.js'
 import type { PlanFigures } from '../workers/plan.js'
@@ -55,6 +57,12 @@ export interface App {
   query(o?: CandleQueryOptions): Promise<CandleQuery<unknown>>
   /** Recent rows in Postgres. */
   hot(): Promise<HotStore>
+  /** Copies verified months into the hot rows. */
+  loadHot(o: { filter: PartitionFilter; signal: AbortSignal }): AsyncIterable<LoadedMonth>
+  /** Takes klines of a CSV file, `-` for stdin, into the hot rows. @throws {BAD_USAGE, CORRUPT} */
+  loadHotCsv(o: { series: Series; file: string; signal: AbortSignal }): Promise<Loaded>
+  /** Lets hot rows past HOT_DAYS go that verified months hold. */
+  pruneHot(o: { dryRun: boolean; signal: AbortSignal }): AsyncIterable<PrunedDay>
   /** Hot rows and the lake as one; numbers as the lake holds them. */
   repository(): Promise<HybridRepository<unknown>>
   /** A request to the archive itself; the Date header tells how wrong this clock is. @throws {ARCHIVE_UNREACHABLE} */

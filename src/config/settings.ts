@@ -146,6 +146,13 @@ export const SETTINGS = {
     fallback: 45,
     help: 'a month that the archive lacks is late for so many days after its end, then absent',
   },
+  HOT_DAYS: {
+    kind: 'count',
+    min: 1,
+    max: 3_650,
+    fallback: 30,
+    help: 'hot rows may leave Postgres so many days after their day, when a verified month holds them',
+  },
   KEEP_REVISIONS: { kind: 'count', min: 0, max: 1_000, fallback: 0, help: 'replaced revisions kept of each partition' },
   STAGING_MAX_BYTES: { kind: 'bytes', min: 1, fallback: '4GiB', help: 'downloads wait while more than this is staged' },
   QUARANTINE_MAX_BYTES: {

@@ -41,7 +41,7 @@ export type PruneOptions = {
 
 /**
  * Retention: each day past it, oldest first, loses the rows that a verified month holds, value by value in the lake's
- * type. Rows of bars that never closed go with them.
+ * type. Rows of bars that never closed go with them. A day that the signal interrupts stays whole.
  */
 export async function* pruneHot(o: PruneOptions): AsyncGenerator<PrunedDay> {
   const limitUs = BigInt(o.now.getTime()) * 1_000n - BigInt(o.hotDays) * US_PER_DAY
@@ -49,7 +49,7 @@ export async function* pruneHot(o: PruneOptions): AsyncGenerator<PrunedDay> {
     if (startUs(day) + US_PER_DAY > limitUs) continue
     const [held, kept]: [Held[], Kept[]] = [[], []]
     for (const { series, rows } of await o.hot.seriesOf(day)) {
-      o.signal.throwIfAborted()
+      if (o.signal.aborted) return
       const is = await askedAgain(() => compare(o, series, day))
       if ('etag' in is) held.push(is)
       else kept.push({ series, rows, ...is })

@@ -67,7 +67,7 @@ describe('retention of hot rows', () => {
     expect(await h.catalog.hot.partitions()).to.deep.equal([])
   })
 
-  it('a row that came or changed after the comparison keeps the day, and so does an object that was replaced', async () => {
+  it('a row that came or changed after the comparison keeps the day, and so does another object', async () => {
     await h.publish(BTC_1M, '2024-01', hotBars('2024-01-31T00:00Z', 9))
     await save(BTC_1M, '2024-01-31T00:00Z', 5)
     const { hot } = h.catalog
