@@ -4,7 +4,7 @@ import { US_PER_DAY, type TimeRange } from '../../../domain/month.js'
 import { seriesKeyOf, type Partition, type Series } from '../../../domain/partition.js'
 import type { Contents, Held } from '../../../domain/ports/hot-store.js'
 import type { Slice } from '../../../domain/slice.js'
-import { isPartition, type Db } from '../rows.js'
+import { keyArrays, sameKey, type Db } from '../rows.js'
 import { dayStartUs, exclusiveLock, tableOf, type Day } from './days.js'
 import { idOf, isIn } from './rows.js'
 
@@ -46,12 +46,11 @@ export async function remove(db: Kysely<unknown>, day: Day, held: readonly Held[
       from (select series_id, ${figures} from hot_candles c where ${isIn(rangeOf(day))} group by series_id) c
       join hot_series s on s.id = series_id`.execute(trx)
     const now = new Map(found.map((one) => [seriesKeyOf(one), one]))
-    const removed: Held[] = []
-    for (const one of held) {
-      const is = now.get(seriesKeyOf(one.series))
-      const same = is?.rows === one.rows && is.digest === one.digest
-      if (same && (await isPublished(trx, { ...one.series, month: day.slice(0, 7) }, one.etag))) removed.push(one)
-    }
+    const etags = await publishedEtags(trx, held.map(({ series }) => ({ ...series, month: day.slice(0, 7) })))
+    const removed = held.filter(({ series, rows, digest, etag }) => {
+      const is = now.get(seriesKeyOf(series))
+      return is?.rows === rows && is.digest === digest && etags.get(seriesKeyOf(series)) === etag
+    })
     if (removed.length === found.length) await sql`drop table if exists ${sql.id(tableOf(day))}`.execute(trx)
     else if (removed.length > 0) {
       const ids = removed.map(({ series }) => now.get(seriesKeyOf(series))?.series_id)
@@ -61,9 +60,11 @@ export async function remove(db: Kysely<unknown>, day: Day, held: readonly Held[
   })
 }
 
-/** Whether the catalog names this object; it then does so until the transaction ends. */
-async function isPublished(db: Db, p: Partition, etag: string): Promise<boolean> {
-  const { rows } = await sql`
-    select from partitions p where ${isPartition(p)} and p.published_etag = ${etag} for share`.execute(db)
-  return rows.length > 0
+/** The objects that the catalog names, by series; it names them until the transaction ends. */
+async function publishedEtags(db: Db, partitions: readonly Partition[]): Promise<ReadonlyMap<string, string | null>> {
+  const { rows } = await sql<Series & { readonly etag: string | null }>`
+    select p.dataset, p.symbol, p."interval", p.published_etag as etag
+    from partitions p, unnest(${keyArrays(partitions)}) as i(dataset, symbol, "interval", month)
+    where ${sameKey} order by p.id for share of p`.execute(db)
+  return new Map(rows.map((row) => [seriesKeyOf(row), row.etag]))
 }
