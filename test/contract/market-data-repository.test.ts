@@ -30,10 +30,10 @@ marketDataRepositoryContract({
   },
 })
 
-marketDataRepositoryContract({
-  name: 'hybrid',
+for (const s3 of [false, true]) marketDataRepositoryContract({
+  name: `hybrid, the lake in a ${s3 ? 'bucket' : 'folder'}`,
   open: async () => {
-    const hybrid = await openHybrid()
+    const hybrid = await openHybrid({ s3 })
     return { repository: hybrid.repository as MarketDataRepository<Candle>, close: () => hybrid.close() }
   },
 })

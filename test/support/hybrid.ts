@@ -1,5 +1,7 @@
 import { join } from 'node:path'
-import { ParquetLake } from '../../src/compose-lake.js'
+import { openS3ObjectStore } from '../../src/adapters/s3-store/s3-object-store.js'
+import { S3Link } from '../../src/adapters/s3-store/s3-link.js'
+import { lakePorts, ParquetLake } from '../../src/compose-lake.js'
 import type { NumericType } from '../../src/domain/candle.js'
 import type { Certificate } from '../../src/domain/certificate.js'
 import type { HotCandle } from '../../src/domain/hot-candle.js'
@@ -8,16 +10,18 @@ import type { Series } from '../../src/domain/partition.js'
 import { batchOf } from '../../src/lake/candle-values.js'
 import { candleReader } from '../../src/lake/hot-repository.js'
 import { hybridRepository, type HybridRepository } from '../../src/lake/hybrid-repository.js'
+import { Lake } from '../../src/lake/lake.js'
 import { pruneHot, type PrunedDay } from '../../src/lake/prune-hot.js'
 import {
   advancedTo, claimed, openFresh, planned, verifiedAs, type Opened,
 } from '../integration/postgres/catalog-fixture.js'
+import { acquireS3, newPrefix, s3Connection } from './s3.js'
 import { tempFolder } from './temp-folder.js'
 
 /** Hot rows, a lake and a catalog of their own, and what the pipeline does with them. */
 export type Hybrid = {
   readonly catalog: Opened
-  readonly lake: ParquetLake<unknown>
+  readonly lake: Lake<unknown>
   readonly repository: HybridRepository<unknown>
   /** Puts a month into the lake and the catalog as the pipeline would; what is there is replaced. */
   publish(s: Series, month: Month, rows: readonly HotCandle[], o?: { readonly provisional?: true }): Promise<void>
@@ -25,9 +29,34 @@ export type Hybrid = {
   close(): Promise<void>
 }
 
-export async function openHybrid(numericType: NumericType = 'double'): Promise<Hybrid> {
-  const [folder, catalog] = [await tempFolder(), await openFresh()]
+/** `reading` keeps nothing of what was written through `lake`, as another process would not. */
+type Place = { readonly lake: Lake<unknown>; readonly reading: Lake<unknown>; remove(): Promise<void> }
+
+async function inFolder(numericType: NumericType): Promise<Place> {
+  const folder = await tempFolder()
   const lake = await ParquetLake.open<unknown>(join(folder.path, 'lake'), { threads: 1, numericType })
+  return { lake, reading: lake, remove: () => folder.remove() }
+}
+
+async function inBucket(numericType: NumericType): Promise<Place> {
+  const [folder, s3] = [await tempFolder(), await acquireS3()]
+  const link = new S3Link(s3Connection(s3))
+  const store = openS3ObjectStore({ url: newPrefix(s3), link, conditionalWrites: 'auto' })
+  const open = (name: string): Lake<unknown> =>
+    new Lake<unknown>(lakePorts(store, { cacheDir: join(folder.path, name), threads: 1 }), { numericType })
+  const [lake, reading] = [open('writer'), open('reader')]
+  const remove = async (): Promise<void> => {
+    await reading.close()
+    await link.close()
+    await folder.remove()
+  }
+  return { lake, reading, remove }
+}
+
+export async function openHybrid(o: { numericType?: NumericType; s3?: boolean } = {}): Promise<Hybrid> {
+  const { numericType = 'double', s3 = false } = o
+  const { lake, reading, remove } = await (s3 ? inBucket : inFolder)(numericType)
+  const catalog = await openFresh()
   const candle = candleReader<unknown>(numericType)
   const publish: Hybrid['publish'] = async (s, month, rows, { provisional } = {}) => {
     const partition = { ...s, month }
@@ -55,8 +84,8 @@ export async function openHybrid(numericType: NumericType = 'double'): Promise<H
   const close = async (): Promise<void> => {
     await lake.close()
     await catalog.drop()
-    await folder.remove()
+    await remove()
   }
-  const repository = hybridRepository<unknown>({ hot: catalog.hot, lake, numericType })
+  const repository = hybridRepository<unknown>({ hot: catalog.hot, lake: reading, numericType })
   return { catalog, lake, repository, publish, prune, close }
 }

@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import type { HotCandle } from '../../../src/domain/hot-candle.js'
 import { sliceOf } from '../../../src/domain/slice.js'
+import { batchOf } from '../../../src/lake/candle-values.js'
 import { candleReader } from '../../../src/lake/hot-repository.js'
 import { failingWith } from '../../support/failing-with.js'
 import { BTC_1M, hotBar, hotBars, usAt } from '../../support/hot-candles.js'
@@ -78,7 +79,7 @@ describe('hybrid repository', () => {
 
 describe('hybrid repository of a decimal lake', () => {
   it('gives both sides in one form, to the last digit', async () => {
-    const h = await openHybrid('decimal')
+    const h = await openHybrid({ numericType: 'decimal' })
     try {
       const amounts = { volume: '123456789012345678.5', quoteVolume: '0.1' }
       const [a, b] = hotBars('2024-01-31T23:59Z', 2).map((row) => ({ ...row, ...amounts }))
@@ -90,6 +91,26 @@ describe('hybrid repository of a decimal lake', () => {
       await failingWith('CORRUPT', () => h.repository.save(BTC_1M, [{ ...rows[0]!, close: '1.123456789' }]))
       const exact = { ...rows[0]!, openTimeUs: usAt('2024-03-01'), close: '1.12345678' }
       expect(await h.repository.save(BTC_1M, [exact])).to.equal(1)
+    } finally {
+      await h.close()
+    }
+  })
+})
+
+describe('hybrid repository over a bucket', () => {
+  it('asks again while an object is newer than the catalog, and gives up when it stays so', async () => {
+    const h = await openHybrid({ s3: true })
+    try {
+      const january = { ...BTC_1M, month: '2024-01' }
+      const [before, after] = [hotBars('2024-01-31T23:00Z', 3), hotBars('2024-01-31T23:00Z', 4)]
+      await h.publish(BTC_1M, '2024-01', before)
+      await h.lake.write(january, batchOf(after.map(candleReader<unknown>('double'))))
+      await failingWith('PRECONDITION_FAILED', () => h.repository.getByDateRange(YEAR))
+      const reading = h.repository.getByDateRange(YEAR)
+      await new Promise((resolve) => setTimeout(resolve, 300))
+      const { etag, bytes } = (await h.lake.object(january)) ?? {}
+      await h.catalog.pool.query('update partitions set published_etag = $1, published_bytes = $2', [etag, bytes])
+      expect(await reading).to.deep.equal(after.map(candleReader<unknown>('double')))
     } finally {
       await h.close()
     }
