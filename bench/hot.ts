@@ -40,7 +40,7 @@ const series = (n: number): Series => ({ dataset: 'spot-klines', symbol: `BENCH$
 
 function candles(count: number): HotCandle[] {
   return Array.from({ length: count }, (_, n) => {
-    const number = (salt: number): string => `${20_000 + ((n * 7_919 + salt) % 9_973)}.${10_000_000 + (n * 31) % 89_999_999}`
+    const number = (salt: number): string => `${20_000 + (n * 7_919 + salt) % 9_973}.${10_000_000 + n * 31 % 89_999_999}`
     const numbers = Object.fromEntries(HOT_NUMBERS.map((field, i) => [field, number(i)])) as Pick<HotCandle, 'open'>
     const openTimeUs = START_US + BigInt(n) * MINUTE_US
     return { openTimeUs, closeTimeUs: openTimeUs + MINUTE_US - 1_000n, trades: n % 500, ...numbers } as HotCandle
@@ -112,7 +112,9 @@ async function read(b: BenchContext, catalog: Catalog): Promise<void> {
   const count = b.small ? 20 : SERIES
   await fillDay(catalog, count)
   b.say(`data: ${count * 1_440} rows of one day, ${count} series`)
-  const asked = async (name: string, times: number, ask: (n: number) => Promise<unknown[]>, rows: number): Promise<void> => {
+  const asked = async (
+    name: string, times: number, ask: (n: number) => Promise<unknown[]>, rows: number,
+  ): Promise<void> => {
     const ms: number[] = []
     for (let n = 0; n < times; n++) {
       let found = 0
@@ -132,11 +134,12 @@ async function read(b: BenchContext, catalog: Catalog): Promise<void> {
   await asked('day', Math.ceil(times / 5), (n) => catalog.hot.read(day(n)), 1_440)
 }
 
-/** A whole day leaves: rows counted and digested anew, the catalog asked, the partition dropped. No other day is touched. */
+/** A whole day leaves: rows counted and digested anew, the catalog asked, the partition dropped; no other day's. */
 async function retention(b: BenchContext, catalog: Catalog): Promise<void> {
   const count = b.small ? 20 : SERIES
-  await catalog.pool.query(`insert into partitions (dataset, symbol, "interval", month, kind, work, state, published_key,
-      published_etag, published_sha256, published_revision)
+  await catalog.pool.query(`
+    insert into partitions (dataset, symbol, "interval", month, kind, work, state, published_key, published_etag,
+      published_sha256, published_revision)
     select 'spot-klines', 'BENCH' || n || 'USDT', '1m', '2024-01', 'backfill', '{}', 'verified', 'k', 'e', 's', 'r'
     from generate_series(0, ${count - 1}) n`)
   const seconds: number[] = []

@@ -55,7 +55,8 @@ async function inBucket(numericType: NumericType): Promise<Place> {
 
 export async function openHybrid(o: { numericType?: NumericType; s3?: boolean } = {}): Promise<Hybrid> {
   const { numericType = 'double', s3 = false } = o
-  const { lake, reading, remove } = await (s3 ? inBucket : inFolder)(numericType)
+  const place = await (s3 ? inBucket : inFolder)(numericType)
+  const { lake, reading } = place
   const catalog = await openFresh()
   const candle = candleReader<unknown>(numericType)
   const publish: Hybrid['publish'] = async (s, month, rows, { provisional } = {}) => {
@@ -84,7 +85,7 @@ export async function openHybrid(o: { numericType?: NumericType; s3?: boolean } 
   const close = async (): Promise<void> => {
     await lake.close()
     await catalog.drop()
-    await remove()
+    await place.remove()
   }
   const repository = hybridRepository<unknown>({ hot: catalog.hot, lake: reading, numericType })
   return { catalog, lake, repository, publish, prune, close }
