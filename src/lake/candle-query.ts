@@ -81,9 +81,10 @@ export class CandleQuery<N = number> implements AsyncDisposable {
         memoryBytes: this.#o.memoryBytes ?? ports.limits.memoryBytes,
         timeoutSeconds: this.#o.timeoutSeconds ?? ports.limits.timeoutSeconds,
       }
-      const numericType = await this.#lake.numericType(call)
+      const { numericType, cost } = await this.#lake.findNumericType(call)
       const question = await (await ports.sql()).ask({ sql: select, params, numericType, limits, signal })
-      return await answered(question, ports, { signal, numericType })
+      const begun = await answered(question, ports, { signal, numericType })
+      return { ...begun, cost: sumOf([begun.cost, { ...cost, files: 0, bytesSkipped: 0 }]) }
     })
   }
 

@@ -8,6 +8,7 @@ import { monthRange } from '../domain/month.js'
 import { objectKeyOf, parseLakeKey } from '../domain/names.js'
 import { numericTypeOf } from '../domain/parquet-footer.js'
 import { partitionKeyOf, type Partition } from '../domain/partition.js'
+import type { ReadCost } from '../domain/ports/range-source.js'
 import type { Condition } from '../domain/ports/object-store.js'
 import { scanOf, type LakeObject } from '../domain/query-plan.js'
 import { sliceOf, type Slice } from '../domain/slice.js'
@@ -34,11 +35,18 @@ export class Lake<N = number> implements AsyncDisposable {
 
   /** How the lake holds numbers: as it was opened, else as its first partition has them, else double. */
   async numericType(call?: Call): Promise<NumericType> {
-    if (this.#numericType !== null) return this.#numericType
+    return (await this.findNumericType(call)).numericType
+  }
+
+  /** The same, and what it cost to find out. */
+  async findNumericType(call?: Call): Promise<{ readonly numericType: NumericType; readonly cost: ReadCost }> {
+    const cost = { requests: 0, bytesRead: 0, cacheHits: 0 }
+    if (this.#numericType !== null) return { numericType: this.#numericType, cost }
     const first = await this.#first()
-    if (!first) return 'double'
-    const { footer } = await this.ports.parts.footer(first, signalOf(call))
-    return (this.#numericType = numericTypeOf(footer, first.key))
+    if (!first) return { numericType: 'double', cost }
+    const read = await this.ports.parts.footer(first, signalOf(call))
+    this.#numericType = numericTypeOf(read.footer, first.key)
+    return { numericType: this.#numericType, cost: read.cost }
   }
 
   /**

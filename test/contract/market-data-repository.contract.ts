@@ -7,10 +7,10 @@ import { sliceOf } from '../../src/domain/slice.js'
 import type { Candle } from '../../src/lake/candle.js'
 import { failingWith } from '../support/failing-with.js'
 
-/** A way to keep candles: opens an empty repository, and one for decimal text where it has one. */
+/** A way to keep candles: opens an empty repository. */
 export type RepositoryHarness = {
   readonly name: string
-  open(): Promise<{ readonly repository: MarketDataRepository<Candle>; close(): Promise<void> }>
+  readonly open: () => Promise<{ readonly repository: MarketDataRepository<Candle>; readonly close: () => Promise<void> }>
 }
 
 const BTC: Series = { dataset: 'spot-klines', symbol: 'BTCUSDT', interval: '1h' }

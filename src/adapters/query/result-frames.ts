@@ -94,7 +94,7 @@ function copyEach(to: unknown[], vector: DuckDBVector, o: { at: number; rows: nu
       : id === DuckDBTypeId.BOOLEAN ? Number(value)
         : id === DuckDBTypeId.UINTEGER ? BigInt(value as number)
           : NESTED.has(id) ? JsonDuckDBValueConverter(value, o.type, JsonDuckDBValueConverter)
-            : String(value as object)
+            : value.toString()
   }
 }
 

@@ -22,7 +22,7 @@ export function scansOf(explained: string): Scan[] {
     const info = (at as Node)['extra_info'] as Node | undefined
     const dataset = info && datasetOf(info['Table'])
     if (info && dataset) scans.push(scanOf(dataset, textsOf(info['Projections']), textsOf(info['Filters'])))
-    todo.push(...Object.values(at).filter((child) => child !== undefined))
+    todo.push(...(Object.values(at) as unknown[]).filter((child) => child !== undefined))
   }
   return scans
 }

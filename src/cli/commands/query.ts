@@ -3,6 +3,7 @@ import type { ResultColumn } from '../../domain/ports/query-engine.js'
 import type { Cost, QueryResult } from '../../lake/query-result.js'
 import { EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, textFlag, type CommandSpec, type Context, type FlagValues } from '../command.js'
 import type { Output } from '../output.js'
+import type * as format from '../render/format.js'
 import type { ResultFormat } from '../render/result.js'
 
 /** Rows that a terminal shows. */
@@ -103,7 +104,7 @@ async function finished(result: QueryResult<Row>): Promise<Cost> {
   return await result.cost
 }
 
-type Words = Pick<typeof import('../render/format.js'), 'plural' | 'formatBytes' | 'formatCount'>
+type Words = Pick<typeof format, 'plural' | 'formatBytes' | 'formatCount'>
 
 /** `1 row  0.04s  1 file  3 requests  0.2 MiB read`. */
 function costLine(rows: number | null, more: boolean, cost: Cost, { plural, formatBytes, formatCount }: Words): string {

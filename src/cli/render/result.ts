@@ -12,7 +12,7 @@ type Row = Readonly<Record<string, unknown>>
 export function shownValue(value: unknown, kind: ResultColumn['kind']): string {
   if (value === null || value === undefined) return ''
   if (kind === 'instant') return isoOf(value as bigint)
-  return typeof value === 'string' ? value : typeof value === 'object' ? toLine(value) : String(value as number)
+  return typeof value === 'number' || typeof value === 'bigint' ? String(value) : typeof value === 'string' ? value : toLine(value)
 }
 
 /** `2024-01-31T23:59:59Z`; microseconds where there are any. Years that ISO does not know stay a number. */

@@ -66,7 +66,7 @@ describe('ParquetLake', () => {
     const rows = await (await ParquetLake.open(source.root)).read(P).rows()
     source.close()
     const failing = async function* () {
-      yield rows.slice(0, 5)
+      yield await Promise.resolve(rows.slice(0, 5))
       throw new Error('the source broke')
     }
     expect(await lake.write(P, failing()).then(() => null, (thrown: unknown) => (thrown as Error).message)).to.include('the source broke')
