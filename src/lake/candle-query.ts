@@ -12,6 +12,7 @@ import type { LakePorts } from './lake-ports.js'
 import type { Lake } from './lake.js'
 import { QueryResult, type Begun } from './query-result.js'
 import { resampleSql } from './resample-sql.js'
+import { footerFigures, statsSql, type SliceStats } from './slice-stats.js'
 
 /** What a question may take; what is left out is as configured. Memory in bytes. */
 export type CandleQueryOptions = { readonly memoryBytes?: number; readonly timeoutSeconds?: number }
@@ -49,6 +50,26 @@ export class CandleQuery<N = number> implements AsyncDisposable {
       const answer = await (await ports.reader()).run({ sql, views: [ready.view], timeoutSeconds, signal })
       return { ...answer, cost: ready.cost, close: () => Promise.resolve() }
     })
+  }
+
+  /**
+   * Rows, bounds, least and greatest price and averages of a slice, and of each where it came from: footers tell all but
+   * the averages where no row group lies across an end of the slice.
+   */
+  async stats(at: Slice, call?: Call): Promise<SliceStats> {
+    const scan = scanOf(sliceOf(at, at.fromUs, at.toUs), ['open_time', 'low', 'high', 'close', 'volume'])
+    const { ports } = this.#lake
+    const signal = this.#signal(call)
+    const { view, footers } = await getReady([scan], ports, { signal, numericType: null })
+    const known = footerFigures(footers, scan.range)
+    const timeoutSeconds = this.#o.timeoutSeconds ?? ports.limits.timeoutSeconds
+    const result = new QueryResult<Omit<SliceStats, 'from'>>(async () => ({
+      ...await (await ports.reader()).run({ sql: statsSql(scan.dataset, known === null), views: [view], timeoutSeconds, signal }),
+      cost: sumOf([]), close: () => Promise.resolve(),
+    }))
+    const [scanned] = await result.rows()
+    const source = known === null ? 'scan' : 'footer'
+    return { ...scanned!, ...known, from: { rows: source, bounds: source, prices: source, averages: 'scan' } }
   }
 
   /**

@@ -1,5 +1,6 @@
 import { tableFromIPC } from 'apache-arrow'
 import { expect } from 'chai'
+import fc from 'fast-check'
 import { join } from 'node:path'
 import { ParquetLake } from '../../../src/compose-lake.js'
 import type { Partition } from '../../../src/domain/partition.js'
@@ -193,6 +194,41 @@ describe('questions to a lake', () => {
       await failingWith('BAD_INTERVAL', () => Promise.resolve().then(() => query.resample(slice(BTC_1M, '2024-01', '2024-01'), '1s')))
       await failingWith('BAD_INTERVAL', () => Promise.resolve().then(() => query.resample(slice({ ...BTC_1M, interval: '1w' }, '2024-01', '2024-01'), '1mo')))
     })
+  })
+
+  it('statistics come from footers where these tell, else from a scan, and both say the same', async () => {
+    const figures = (await files.query(`select count(*), min(low), max(high), avg(close), avg(volume) from ${glob('btcusdt/1m/2024-01')}`))[0]!
+    const whole = await query.stats(slice(BTC_1M, '2024-01', '2024-01'))
+    expect(whole.from).to.deep.equal({ rows: 'footer', bounds: 'footer', prices: 'footer', averages: 'scan' })
+    expect([whole.rows, whole.low, whole.high].map(Number)).to.deep.equal(figures.slice(0, 3).map(Number))
+    expect(whole.averageClose).to.be.closeTo(Number(figures[3]), 1e-6)
+    expect(whole.averageVolume).to.be.closeTo(Number(figures[4]), 1e-6)
+    expect([whole.firstOpenUs, whole.lastOpenUs]).to.deep.equal([at('2024-01-01'), at('2024-01-31T23:59Z')])
+    const cut = await query.stats(slice(BTC_1M, '2024-01-01', '2024-01-31T23:59'))
+    expect(cut.from.rows).to.equal('scan')
+    expect([cut.rows, cut.lastOpenUs]).to.deep.equal([44_639, at('2024-01-31T23:58Z')])
+    const none = await query.stats(slice({ ...BTC_1M, symbol: 'XRPUSDT' }, '2024-01', '2024-01'))
+    expect(none).to.deep.include({ rows: 0, firstOpenUs: null, low: null, averageClose: null })
+  })
+
+  it('whatever is asked of symbol, interval and time, pruning changes no answer', async () => {
+    const symbol = fc.constantFrom(`symbol = 'BTCUSDT'`, `symbol = 'ETHUSDT'`, `symbol in ('ETHUSDT', 'XRPUSDT')`, `symbol > 'C'`, `symbol like 'B%'`, `symbol is not null`)
+    const interval = fc.constantFrom(`interval = '1m'`, `interval in ('1h', '1d')`, `interval <> '1m'`, `length(interval) = 2`)
+    const instant = fc.integer({ min: 0, max: 100 * 24 }).map((hours) => `timestamptz '${new Date(Date.UTC(2023, 11, 25) + hours * 3_600_000).toISOString()}'`)
+    const time = fc.oneof(
+      fc.tuple(fc.constantFrom('<', '<=', '>', '>=', '='), instant).map(([op, us]) => `open_time ${op} ${us}`),
+      fc.tuple(instant, instant).map(([a, b]) => `open_time between ${a} and ${b}`),
+    )
+    const leaf = fc.oneof(symbol, interval, time, fc.constant('close > 20000'))
+    const where = fc.letrec<{ node: string }>((tie) => ({
+      node: fc.oneof({ depthSize: 'small' }, leaf, fc.tuple(tie('node'), fc.constantFrom('and', 'and', 'or'), tie('node')).map(([a, op, b]) => `(${a} ${op} ${b})`), tie('node').map((a) => `not (${a})`)),
+    })).node
+    await fc.assert(fc.asyncProperty(where, async (condition) => {
+      const select = (from: string): string => `select count(*)::double as n, sum(close::decimal(18, 2))::double as s from ${from} where ${condition}`
+      const [row] = await query.sql<{ n: number; s: number | null }>(select('spot_klines')).rows()
+      const [want = []] = await files.query(select(glob('')))
+      expect([row?.n, row?.s], condition).to.deep.equal(want)
+    }), { numRuns: 25 })
   })
 
   it('aggregates by free expressions, which are SQL and no more', async () => {
