@@ -19,7 +19,13 @@ const FIRST = '2020-01'
 const ROUNDS = 5
 const PLANNED = 10_000
 
-type World = { readonly b: BenchContext; readonly rounds: number; readonly lake: ParquetLake; readonly raw: DuckDBConnection; readonly root: string }
+type World = {
+  readonly b: BenchContext
+  readonly rounds: number
+  readonly lake: ParquetLake
+  readonly raw: DuckDBConnection
+  readonly root: string
+}
 
 /** Reading a lake through the library, against plain DuckDB over the same files. */
 export const query: Bench = async (b) => {
@@ -29,15 +35,20 @@ export const query: Bench = async (b) => {
   const rounds = b.rounds ?? (b.small ? 2 : ROUNDS)
   for (let n = 0; n < months; n++) await files.write(`spot-klines/BTCUSDT/1m/${addMonths(FIRST, n)}`)
   files.close()
-  b.say(`data: ${months} generated months of 1m of one symbol, double, zstd; both sides DuckDB with 2 threads, files in the page cache`)
+  b.say(
+    `data: ${months} generated months of 1m of one symbol, double, zstd; both sides DuckDB with 2 threads, files in the page cache`,
+  )
   const lake = await ParquetLake.open(root, { threads: 2 })
   b.atEnd(() => lake.close())
   const raw = await (await DuckDBInstance.create(':memory:', { threads: '2' })).connect()
   await raw.run(`SET TimeZone = 'UTC'`)
   const world = { b, rounds, lake, raw, root }
   const parts: Readonly<Record<string, () => Promise<void>>> = {
-    columns: () => columns(world), repository: () => repository(world, b.small ? [1, 12] : [1, 12, 60]),
-    resample: () => resample(world, months), stats: () => stats(world), plan: () => plan(world),
+    columns: () => columns(world),
+    repository: () => repository(world, b.small ? [1, 12] : [1, 12, 60]),
+    resample: () => resample(world, months),
+    stats: () => stats(world),
+    plan: () => plan(world),
   }
   for (const [name, run] of Object.entries(parts)) if (b.parts.length === 0 || b.parts.includes(name)) await run()
   raw.closeSync()
@@ -49,11 +60,15 @@ const range = (months: number): Slice => slice(BTC, FIRST, addMonths(FIRST, mont
 async function columns({ b, rounds, lake }: World): Promise<void> {
   const year = range(12)
   const day = { ...year, fromUs: year.fromUs + 86_400_000_000n * 40n, toUs: year.fromUs + 86_400_000_000n * 41n }
-  const seconds = await interleaved(rounds, {
-    all: () => timed(() => lake.read(year).columns()),
-    two: () => timed(() => lake.read(year, ['openTimeUs', 'close']).columns()),
-    day: () => timed(() => lake.read(day).columns()),
-  }, b.say)
+  const seconds = await interleaved(
+    rounds,
+    {
+      all: () => timed(() => lake.read(year).columns()),
+      two: () => timed(() => lake.read(year, ['openTimeUs', 'close']).columns()),
+      day: () => timed(() => lake.read(day).columns()),
+    },
+    b.say,
+  )
   b.figure('columns.all', median(seconds.all), 's')
   b.figure('columns.all-over-two', ratioOf(seconds.all, seconds.two), 'x', { atLeast: 3 })
   b.figure('columns.all-over-day', ratioOf(seconds.all, seconds.day), 'x')
@@ -68,10 +83,14 @@ async function repository({ b, rounds, lake, raw, root }: World, counts: readonl
       FROM read_parquet('${root}/spot-klines/btcusdt/1m/*/data.parquet')
       WHERE open_time >= make_timestamptz(${at.fromUs}) AND open_time < make_timestamptz(${at.toUs})`
     let [ours, theirs] = [0, 0]
-    const seconds = await interleaved(rounds, {
-      repository: () => timed(async () => (ours = (await warm.getByDateRange(at)).length)),
-      raw: () => timed(async () => (theirs = (await raw.runAndReadAll(sql)).getRowObjects().length)),
-    }, b.say)
+    const seconds = await interleaved(
+      rounds,
+      {
+        repository: () => timed(async () => (ours = (await warm.getByDateRange(at)).length)),
+        raw: () => timed(async () => (theirs = (await raw.runAndReadAll(sql)).getRowObjects().length)),
+      },
+      b.say,
+    )
     if (ours !== theirs) throw new Error(`${ours} rows and ${theirs} rows`)
     b.figure(`repository.${count}-months`, median(seconds.repository), 's')
     b.figure(`repository.${count}-months.over-raw`, ratioOf(seconds.repository, seconds.raw), 'x', { atMost: 1.2 })
@@ -87,10 +106,14 @@ async function resample({ b, rounds, lake, raw, root }: World, months: number): 
     FROM read_parquet('${root}/spot-klines/btcusdt/1m/*/data.parquet')
     WHERE open_time >= make_timestamptz(${at.fromUs}) AND open_time < make_timestamptz(${at.toUs}) GROUP BY 1 ORDER BY 1`
   let [ours, theirs] = [0, 0]
-  const seconds = await interleaved(rounds, {
-    resample: () => timed(async () => (ours = (await asked.resample(at, '1d').rows()).length)),
-    byHand: () => timed(async () => (theirs = (await raw.runAndReadAll(sql)).getRowObjects().length)),
-  }, b.say)
+  const seconds = await interleaved(
+    rounds,
+    {
+      resample: () => timed(async () => (ours = (await asked.resample(at, '1d').rows()).length)),
+      byHand: () => timed(async () => (theirs = (await raw.runAndReadAll(sql)).getRowObjects().length)),
+    },
+    b.say,
+  )
   if (ours !== theirs) throw new Error(`${ours} days and ${theirs} days`)
   b.figure('resample', median(seconds.resample), 's')
   b.figure('resample.over-by-hand', ratioOf(seconds.resample, seconds.byHand), 'x', { atMost: 1.2 })
@@ -120,13 +143,21 @@ async function plan({ b, rounds, raw }: World): Promise<void> {
   const scan = scanOf(slice({ ...BTC, symbol: 'S0042USDT' }, '2018-01', '2022-12'))
   const all = { ...scan, symbols: null, intervals: null, range: { fromUs: null, toUs: null } }
   const globbed = await emptyFiles(b)
-  const objects = async (wanted: typeof scan | typeof all): Promise<number> => planQuery(await catalog.index.objects(wanted), wanted).objects.length
+  const objects = async (wanted: typeof scan | typeof all): Promise<number> =>
+    planQuery(await catalog.index.objects(wanted), wanted).objects.length
   if ((await objects(scan)) !== 60 || (await objects(all)) !== PLANNED) throw new Error('the plan is another')
-  const seconds = await interleaved(Math.max(rounds, 5), {
-    series: () => timed(() => objects(scan)),
-    everything: () => timed(() => objects(all)),
-    glob: () => timed(async () => (await raw.runAndReadAll(`SELECT count(*) FROM glob('${globbed}/*/*/*/data.parquet')`)).getRows()),
-  }, b.say)
+  const seconds = await interleaved(
+    Math.max(rounds, 5),
+    {
+      series: () => timed(() => objects(scan)),
+      everything: () => timed(() => objects(all)),
+      glob: () =>
+        timed(async () =>
+          (await raw.runAndReadAll(`SELECT count(*) FROM glob('${globbed}/*/*/*/data.parquet')`)).getRows(),
+        ),
+    },
+    b.say,
+  )
   b.figure('plan.series', median(seconds.series) * 1_000, 'ms', { atMost: 20 })
   b.figure('plan.everything', median(seconds.everything) * 1_000, 'ms')
   b.figure('plan.glob', median(seconds.glob) * 1_000, 'ms')

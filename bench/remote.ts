@@ -62,28 +62,37 @@ async function countedRead(b: BenchContext, o: { root: string; key: string; size
 
 /** The time, with latency and bandwidth of a server in a process of its own. */
 async function slowRead(b: BenchContext, o: { root: string; key: string; size: number }): Promise<void> {
-  const server = await serveArchive(o.root, ['--latency-ms', String(LATENCY_MS), '--bytes-per-second', String(BYTES_PER_SECOND)])
+  const server = await serveArchive(o.root, [
+    '--latency-ms',
+    String(LATENCY_MS),
+    '--bytes-per-second',
+    String(BYTES_PER_SECOND),
+  ])
   b.atEnd(() => server.close())
-  b.say(`settings: ${LATENCY_MS} ms before each answer, ${BYTES_PER_SECOND} bytes a second for each answer, an empty cache each round`)
+  b.say(
+    `settings: ${LATENCY_MS} ms before each answer, ${BYTES_PER_SECOND} bytes a second for each answer, an empty cache each round`,
+  )
   const connection = await (await DuckDBInstance.create(':memory:', { threads: '2' })).connect()
   const url = `${server.url}/${o.key}`
   const results = new Set<string>()
   let bytesRead = 0
-  const ranges = async (round: number): Promise<number> => await timed(async () => {
-    const file = await openRemoteFile(url, { cacheDir: join(b.dir, `cache-${round}`), threads: 2 })
-    const result = file.read<{ close: number }>({ columns: COLUMNS, ...DAY })
-    const { close } = await result.columns()
-    results.add(sumOf(close))
-    bytesRead = (await result.cost).bytesRead
-    await file.close()
-  })
-  const download = async (round: number): Promise<number> => await timed(async () => {
-    const path = join(b.dir, `download-${round}.parquet`)
-    const answer = await fetch(url)
-    await pipeline(Readable.fromWeb(answer.body as never), createWriteStream(path))
-    results.add(await sumByHand(connection, path))
-    await rm(path)
-  })
+  const ranges = async (round: number): Promise<number> =>
+    await timed(async () => {
+      const file = await openRemoteFile(url, { cacheDir: join(b.dir, `cache-${round}`), threads: 2 })
+      const result = file.read<{ close: number }>({ columns: COLUMNS, ...DAY })
+      const { close } = await result.columns()
+      results.add(sumOf(close))
+      bytesRead = (await result.cost).bytesRead
+      await file.close()
+    })
+  const download = async (round: number): Promise<number> =>
+    await timed(async () => {
+      const path = join(b.dir, `download-${round}.parquet`)
+      const answer = await fetch(url)
+      await pipeline(Readable.fromWeb(answer.body as never), createWriteStream(path))
+      results.add(await sumByHand(connection, path))
+      await rm(path)
+    })
   const seconds = await interleaved(b.rounds ?? (b.small ? 1 : ROUNDS), { ranges, download }, b.say)
   connection.closeSync()
   if (results.size !== 1) throw new Error(`the answers differ: ${[...results].join(' and ')}`)
@@ -110,7 +119,12 @@ async function sumByHand(connection: DuckDBConnection, path: string): Promise<st
 /** Generates the month and converts it; gives its rows. */
 async function makeMonth(b: BenchContext, outPath: string): Promise<number> {
   await mkdir(join(outPath, '..'), { recursive: true })
-  const made = await generateKlines({ root: join(b.dir, 'archive'), interval: '1s', symbols: ['S0001USDT'], months: [MONTH] })
+  const made = await generateKlines({
+    root: join(b.dir, 'archive'),
+    interval: '1s',
+    symbols: ['S0001USDT'],
+    months: [MONTH],
+  })
   const { key } = made.files[0]!
   const path = join(b.dir, 'archive', key)
   const zip = await readFile(path)
@@ -118,15 +132,29 @@ async function makeMonth(b: BenchContext, outPath: string): Promise<number> {
   const named = parseArchiveKey(key)
   if (named?.period !== 'monthly') throw new Error(`${key} is no month`)
   const source = {
-    key, etag: null, lastModified: null, bytes: zip.length, sha256Hex, checksum: 'ok', checksumHex: sha256Hex, range: { fromUs: 0n, toUs: 0n },
+    key,
+    etag: null,
+    lastModified: null,
+    bytes: zip.length,
+    sha256Hex,
+    checksum: 'ok',
+    checksumHex: sha256Hex,
+    range: { fromUs: 0n, toUs: 0n },
   } as const
   const parquet = { numericType: 'double', codec: 'zstd', level: 3, dataPages: 'v2' } as const
   const engine = openEngine({ slots: 1, memoryBytes: 1024 ** 3, tempBytes: 1024 ** 3 })
   try {
-    const { rows } = await engine.convert({
-      partition: { ...named.series, month: named.month }, sources: [{ path, source }], outPath, scratch: b.dir,
-      revision: revisionOf([source], parquet.numericType), parquet,
-    }, new AbortController().signal)
+    const { rows } = await engine.convert(
+      {
+        partition: { ...named.series, month: named.month },
+        sources: [{ path, source }],
+        outPath,
+        scratch: b.dir,
+        revision: revisionOf([source], parquet.numericType),
+        parquet,
+      },
+      new AbortController().signal,
+    )
     return rows
   } finally {
     await engine.close()

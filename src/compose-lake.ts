@@ -43,7 +43,10 @@ export class ParquetLake<N = number> extends Lake<N> {
   static async open<N = number>(url: string, o: LakeOptions = {}): Promise<ParquetLake<N>> {
     const at = isAbsolute(url) ? pathToFileURL(url).href : url
     if (!at.startsWith('file://')) {
-      throw new PipelineError('BAD_CONFIG', 'this is no lake that can be opened', { at: 'url', do: 'use file:///path/to/lake' })
+      throw new PipelineError('BAD_CONFIG', 'this is no lake that can be opened', {
+        at: 'url',
+        do: 'use file:///path/to/lake',
+      })
     }
     const store = await openFileObjectStore({ url: at, create: true })
     return new ParquetLake<N>(lakePorts(store, o), { numericType: o.numericType ?? null })

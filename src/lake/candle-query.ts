@@ -18,8 +18,8 @@ import { footerFigures, statsSql, type SliceStats } from './slice-stats.js'
 export type CandleQueryOptions = { readonly memoryBytes?: number; readonly timeoutSeconds?: number }
 
 /**
- * Questions to a lake, answered by DuckDB. SQL of callers runs in a process of its own, which can read the planned files
- * only and write nothing.
+ * Questions to a lake, answered by DuckDB. SQL of callers runs in a process of its own, which can read the planned
+ * files only and write nothing.
  */
 export class CandleQuery<N = number> implements AsyncDisposable {
   readonly #lake: Lake<N>
@@ -53,8 +53,8 @@ export class CandleQuery<N = number> implements AsyncDisposable {
   }
 
   /**
-   * Rows, bounds, least and greatest price and averages of a slice, and of each where it came from: footers tell all but
-   * the averages where no row group lies across an end of the slice.
+   * Rows, bounds, least and greatest price and averages of a slice, and of each where it came from: footers tell all
+   * but the averages where no row group lies across an end of the slice.
    */
   async stats(at: Slice, call?: Call): Promise<SliceStats> {
     const scan = scanOf(sliceOf(at, at.fromUs, at.toUs), ['open_time', 'low', 'high', 'close', 'volume'])
@@ -64,8 +64,11 @@ export class CandleQuery<N = number> implements AsyncDisposable {
     const known = footerFigures(footers, scan.range)
     const timeoutSeconds = this.#o.timeoutSeconds ?? ports.limits.timeoutSeconds
     const result = new QueryResult<Omit<SliceStats, 'from'>>(async () => ({
-      ...await (await ports.reader()).run({ sql: statsSql(scan.dataset, known === null), views: [view], timeoutSeconds, signal }),
-      cost: sumOf([]), close: () => Promise.resolve(),
+      ...(await (
+        await ports.reader()
+      ).run({ sql: statsSql(scan.dataset, known === null), views: [view], timeoutSeconds, signal })),
+      cost: sumOf([]),
+      close: () => Promise.resolve(),
     }))
     const [scanned] = await result.rows()
     const source = known === null ? 'scan' : 'footer'
@@ -77,20 +80,29 @@ export class CandleQuery<N = number> implements AsyncDisposable {
    * keys of `as` name the columns, their values are SQL; so are the groups. Ordered by the groups.
    * @throws {SQL_REFUSED, QUERY_TIMEOUT, QUERY_MEMORY}
    */
-  aggregate<R>(at: Slice, groupBy: readonly string[], as: Readonly<Record<string, string>>, call?: Call): QueryResult<R> {
+  aggregate<R>(
+    at: Slice,
+    groupBy: readonly string[],
+    as: Readonly<Record<string, string>>,
+    call?: Call,
+  ): QueryResult<R> {
     const figures = Object.entries(as).map(([name, sql]) => `${sql} AS "${name.replaceAll('"', '""')}"`)
     const groups = groupBy.map((_, n) => String(n + 1)).join(', ')
     const grouped = groups === '' ? '' : ` GROUP BY ${groups} ORDER BY ${groups}`
     const { dataset, symbol, interval, fromUs, toUs } = sliceOf(at, at.fromUs, at.toUs)
-    const where = `symbol = '${symbol.replaceAll("'", "''")}' AND interval = '${interval}'` +
+    const where =
+      `symbol = '${symbol.replaceAll("'", "''")}' AND interval = '${interval}'` +
       ` AND open_time >= make_timestamptz(${fromUs}) AND open_time < make_timestamptz(${toUs})`
     return this.sql(
-      `SELECT ${[...groupBy, ...figures].join(', ')} FROM ${dataset.replaceAll('-', '_')} WHERE ${where}${grouped}`, [], call)
+      `SELECT ${[...groupBy, ...figures].join(', ')} FROM ${dataset.replaceAll('-', '_')} WHERE ${where}${grouped}`,
+      [],
+      call,
+    )
   }
 
   /**
-   * One SELECT over views named by dataset: `spot_klines`, `um_klines`, `cm_klines`. What it asks of symbol, interval and
-   * open_time by constants decides which objects are looked into. `?` and `$1` take params; a Date is an instant.
+   * One SELECT over views named by dataset: `spot_klines`, `um_klines`, `cm_klines`. What it asks of symbol, interval
+   * and open_time by constants decides which objects are looked into. `?` and `$1` take params; a Date is an instant.
    * @throws {SQL_REFUSED} for anything else, and for SQL that fails @throws {QUERY_TIMEOUT, QUERY_MEMORY}
    */
   sql<R = Record<string, unknown>>(select: string, params: readonly unknown[] = [], call?: Call): QueryResult<R> {
@@ -125,7 +137,9 @@ export class CandleQuery<N = number> implements AsyncDisposable {
 }
 
 async function answered(
-  question: SqlQuestion, ports: LakePorts, o: { signal: AbortSignal; numericType: NumericType },
+  question: SqlQuestion,
+  ports: LakePorts,
+  o: { signal: AbortSignal; numericType: NumericType },
 ): Promise<Begun> {
   try {
     const ready: Ready[] = []

@@ -18,12 +18,14 @@ export type Ready = {
 }
 
 /**
- * Plans scans of one dataset and gets their parts: the exact objects, of each the footer and the chunks that will be read. Every footer
- * is compared with the schema, since a reader would cast what it can in silence.
+ * Plans scans of one dataset and gets their parts: the exact objects, of each the footer and the chunks that will be
+ * read. Every footer is compared with the schema, since a reader would cast what it can in silence.
  * @throws {SCHEMA_MISMATCH, PRECONDITION_FAILED, OBJECT_ABSENT, OBJECT_CORRUPT, STORE_UNREACHABLE}
  */
 export async function getReady(
-  scans: readonly [Scan, ...Scan[]], ports: { index: LakeIndex; parts: ObjectParts }, o: { signal: AbortSignal; numericType: NumericType | null },
+  scans: readonly [Scan, ...Scan[]],
+  ports: { index: LakeIndex; parts: ObjectParts },
+  o: { signal: AbortSignal; numericType: NumericType | null },
 ): Promise<Ready> {
   const scan = scans.reduce(unionOf)
   const { objects, bytes } = planScans(await ports.index.objects(scan), scans)
@@ -45,7 +47,10 @@ export async function getReady(
   return { view: { dataset: scan.dataset, paths, range: scan.range }, footers, cost, numericType }
 }
 
-async function each(objects: readonly LakeObject[], work: (object: LakeObject, index: number) => Promise<void>): Promise<void> {
+async function each(
+  objects: readonly LakeObject[],
+  work: (object: LakeObject, index: number) => Promise<void>,
+): Promise<void> {
   let next = 0
   let failed = false
   const lane = async (): Promise<void> => {
@@ -59,10 +64,14 @@ async function each(objects: readonly LakeObject[], work: (object: LakeObject, i
   await Promise.all(Array.from({ length: Math.min(PARALLEL, objects.length) }, lane))
 }
 
-export const sumOf = (costs: readonly Omit<Cost, 'seconds'>[]): Omit<Cost, 'seconds'> => costs.reduce((sum, one) => ({
-  files: sum.files + one.files,
-  requests: sum.requests + one.requests,
-  bytesRead: sum.bytesRead + one.bytesRead,
-  bytesSkipped: sum.bytesSkipped + one.bytesSkipped,
-  cacheHits: sum.cacheHits + one.cacheHits,
-}), { files: 0, requests: 0, bytesRead: 0, bytesSkipped: 0, cacheHits: 0 })
+export const sumOf = (costs: readonly Omit<Cost, 'seconds'>[]): Omit<Cost, 'seconds'> =>
+  costs.reduce(
+    (sum, one) => ({
+      files: sum.files + one.files,
+      requests: sum.requests + one.requests,
+      bytesRead: sum.bytesRead + one.bytesRead,
+      bytesSkipped: sum.bytesSkipped + one.bytesSkipped,
+      cacheHits: sum.cacheHits + one.cacheHits,
+    }),
+    { files: 0, requests: 0, bytesRead: 0, bytesSkipped: 0, cacheHits: 0 },
+  )

@@ -38,7 +38,8 @@ export class RemoteFile implements AsyncDisposable {
    * @throws {OBJECT_ABSENT, OBJECT_CORRUPT, STORE_UNREACHABLE, QUERY_TIMEOUT, QUERY_MEMORY}
    */
   read<R = Record<string, unknown>>(
-    o: { readonly columns?: readonly string[] } & Partial<OpenRange> = {}, call?: Call,
+    o: { readonly columns?: readonly string[] } & Partial<OpenRange> = {},
+    call?: Call,
   ): QueryResult<R> {
     const range = { fromUs: o.fromUs ?? null, toUs: o.toUs ?? null }
     const timed = range.fromUs !== null || range.toUs !== null
@@ -48,10 +49,16 @@ export class RemoteFile implements AsyncDisposable {
       const part = await this.#ports.part({ columns, range }, signal)
       checkColumns(part.footer, columns ?? (timed ? ['open_time'] : []))
       const sql = selectOf(part.path, o.columns ?? part.footer.columns.map(({ name }) => name), range)
-      const answer = await (await this.#ports.reader()).run({ sql, views: [], timeoutSeconds: this.#ports.timeoutSeconds, signal })
+      const answer = await (
+        await this.#ports.reader()
+      ).run({ sql, views: [], timeoutSeconds: this.#ports.timeoutSeconds, signal })
       const { requests, bytesRead, cacheHits } = part.cost
       const bytesSkipped = Math.max(0, part.footer.bytes - bytesRead)
-      return { ...answer, cost: { files: 1, requests, bytesRead, bytesSkipped, cacheHits }, close: () => Promise.resolve() }
+      return {
+        ...answer,
+        cost: { files: 1, requests, bytesRead, bytesSkipped, cacheHits },
+        close: () => Promise.resolve(),
+      }
     })
   }
 
@@ -68,7 +75,10 @@ function checkColumns(footer: ParquetFooter, wanted: readonly string[]): void {
   const missing = wanted.find((name) => !footer.columns.some((column) => column.name === name))
   if (missing === undefined) return
   throw new PipelineError('SCHEMA_MISMATCH', `the file has no column ${missing}`, {
-    column: missing, want: 'a column', found: 'missing', do: `it has ${footer.columns.map(({ name }) => name).join(', ')}`,
+    column: missing,
+    want: 'a column',
+    found: 'missing',
+    do: `it has ${footer.columns.map(({ name }) => name).join(', ')}`,
   })
 }
 

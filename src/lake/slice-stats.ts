@@ -20,7 +20,10 @@ export type SliceStats = {
 }
 
 /** Rows and bounds by footers; null where a row group lies across an end of the range, or a footer does not say. */
-export function footerFigures(footers: readonly ParquetFooter[], range: OpenRange): Omit<SliceStats, 'averageClose' | 'averageVolume' | 'from'> | null {
+export function footerFigures(
+  footers: readonly ParquetFooter[],
+  range: OpenRange,
+): Omit<SliceStats, 'averageClose' | 'averageVolume' | 'from'> | null {
   let rows = 0
   const kept: ParquetFooter[] = []
   for (const footer of footers) {
@@ -39,8 +42,10 @@ export function footerFigures(footers: readonly ParquetFooter[], range: OpenRang
   const highs = stats.map(({ columns }) => columns['high']?.max ?? null)
   if (lows.includes(null) || highs.includes(null)) return null
   const pick = (values: readonly unknown[], better: (a: number, b: number) => boolean): number | string | null =>
-    values.reduce<number | string | null>((best, value) =>
-      best === null || better(Number(value), Number(best)) ? (value as number | string) : best, null)
+    values.reduce<number | string | null>(
+      (best, value) => (best === null || better(Number(value), Number(best)) ? (value as number | string) : best),
+      null,
+    )
   return {
     rows,
     firstOpenUs: first.length === 0 ? null : (first as bigint[]).reduce((a, b) => (b < a ? b : a)),
@@ -50,8 +55,12 @@ export function footerFigures(footers: readonly ParquetFooter[], range: OpenRang
   }
 }
 
+const BY_SCAN = ['count(*) AS rows', 'min(open_time) AS "firstOpenUs"', 'max(open_time) AS "lastOpenUs"']
+const PRICES_BY_SCAN = ['min(low) AS low', 'max(high) AS high']
+
 /** Averages of the rows of a view, and with `all` what footers could not tell. */
 export function statsSql(dataset: Dataset, all: boolean): string {
-  const rest = all ? `, count(*) AS rows, min(open_time) AS "firstOpenUs", max(open_time) AS "lastOpenUs", min(low) AS low, max(high) AS high` : ''
-  return `SELECT avg(close) AS "averageClose", avg(volume) AS "averageVolume"${rest} FROM ${dataset.replaceAll('-', '_')}`
+  const averages = ['avg(close) AS "averageClose"', 'avg(volume) AS "averageVolume"']
+  const figures = [...averages, ...(all ? [...BY_SCAN, ...PRICES_BY_SCAN] : [])]
+  return `SELECT ${figures.join(', ')} FROM ${dataset.replaceAll('-', '_')}`
 }

@@ -12,13 +12,18 @@ describe('what the catalog says a lake shows', () => {
     database = await freshDatabase()
     catalog = await openCatalog({ connection: database.connection, maxConnections: 2, applicationName: 'test' })
     for (const [symbol, month, state, key] of [
-      ['BTCUSDT', '2024-01', 'verified', 'a'], ['BTCUSDT', '2024-02', 'provisional', 'b'], ['BTCUSDT', '2024-03', 'failed', 'c'],
-      ['BTCUSDT', '2024-04', 'planned', null], ['ETHUSDT', '2024-01', 'verified', 'd'],
+      ['BTCUSDT', '2024-01', 'verified', 'a'],
+      ['BTCUSDT', '2024-02', 'provisional', 'b'],
+      ['BTCUSDT', '2024-03', 'failed', 'c'],
+      ['BTCUSDT', '2024-04', 'planned', null],
+      ['ETHUSDT', '2024-01', 'verified', 'd'],
     ] as const) {
-      await catalog.pool.query(`insert into partitions (dataset, symbol, "interval", month, kind, state, work, published_key,
+      await catalog.pool.query(
+        `insert into partitions (dataset, symbol, "interval", month, kind, state, work, published_key,
         published_etag, published_bytes, published_sha256, published_rows, published_revision)
         values ('spot-klines', $1, '1h', $2, 'backfill', $3, '{}', $4, $5, $6, $7, 1, $7)`,
-      [symbol, month, state, key, key && 'e', key === null ? 0 : 7, key && '0'.repeat(64)])
+        [symbol, month, state, key, key && 'e', key === null ? 0 : 7, key && '0'.repeat(64)],
+      )
     }
   })
 
@@ -38,7 +43,13 @@ describe('what the catalog says a lake shows', () => {
   })
 
   it('are all of a dataset where nothing narrows the scan', async () => {
-    const all: Scan = { dataset: 'spot-klines', symbols: null, intervals: null, range: { fromUs: null, toUs: null }, columns: null }
+    const all: Scan = {
+      dataset: 'spot-klines',
+      symbols: null,
+      intervals: null,
+      range: { fromUs: null, toUs: null },
+      columns: null,
+    }
     expect(await keys(all)).to.deep.equal(['a 7', 'b 7', 'd 7'])
     expect(await keys({ ...all, dataset: 'um-klines' })).to.deep.equal([])
     expect(await keys({ ...all, symbols: [] })).to.deep.equal([])

@@ -25,7 +25,13 @@ const number = (value: unknown): string => Number(value).toFixed(8)
 const READERS: Readonly<Record<string, (path: string) => Promise<Plain[]>>> = {
   hyparquet: async (path) => {
     const rows = await parquetReadObjects({ file: await asyncBufferFromFile(path), compressors })
-    return rows.map((row) => [(row['open_time'] as Date).toISOString(), number(row['close']), number(row['volume']), String(row['trades']), String(row['symbol'])])
+    return rows.map((row) => [
+      (row['open_time'] as Date).toISOString(),
+      number(row['close']),
+      number(row['volume']),
+      String(row['trades']),
+      String(row['symbol']),
+    ])
   },
   'parquet-wasm': async (path) => {
     const table = tableFromIPC(readParquet(new Uint8Array(await readFile(path))).intoIPCStream())
@@ -35,7 +41,13 @@ const READERS: Readonly<Record<string, (path: string) => Promise<Plain[]>>> = {
     }
     return Array.from({ length: table.numRows }, (_, n) => {
       const row = table.get(n)?.toJSON() as Record<string, number | bigint>
-      return [new Date(Number(row['open_time'])).toISOString(), scaled('close', row['close']!), scaled('volume', row['volume']!), String(row['trades']), String(row['symbol'])]
+      return [
+        new Date(Number(row['open_time'])).toISOString(),
+        scaled('close', row['close']!),
+        scaled('volume', row['volume']!),
+        String(row['trades']),
+        String(row['symbol']),
+      ]
     })
   },
 }
@@ -56,15 +68,24 @@ describe('files of ours, read by others', () => {
           const { path, rows } = await written(codec, numericType)
           const got = await read(path)
           expect(got).to.have.length(ROWS)
-          expect(got).to.deep.equal(rows.map((row) => [
-            new Date(Number(row.openTimeUs / 1_000n)).toISOString(), number(row.close), number(row.volume), String(row.trades), 'BTCUSDT',
-          ]))
+          expect(got).to.deep.equal(
+            rows.map((row) => [
+              new Date(Number(row.openTimeUs / 1_000n)).toISOString(),
+              number(row.close),
+              number(row.volume),
+              String(row.trades),
+              'BTCUSDT',
+            ]),
+          )
         })
       }
     }
   }
 
-  async function written(codec: (typeof CODECS)[number], numericType: NumericType): Promise<{ path: string; rows: Candle<unknown>[] }> {
+  async function written(
+    codec: (typeof CODECS)[number],
+    numericType: NumericType,
+  ): Promise<{ path: string; rows: Candle<unknown>[] }> {
     const source = await CandleFiles.in(join(folder.path, `source-${numericType}`))
     await source.write('spot-klines/BTCUSDT/1h/2024-01', { numericType, rows: ROWS })
     source.close()

@@ -16,7 +16,10 @@ import { tempFolder } from '../../support/temp-folder.js'
 const BTC: Series = { dataset: 'spot-klines', symbol: 'BTCUSDT', interval: '1m' }
 
 /** A real store under an address that is not a folder's: its objects can be had by ranges only. Counts what it gives. */
-function elsewhere(store: ObjectStore): { store: ObjectStore; counts: { gets: number; bytes: number; heads: number } } {
+function elsewhere(store: ObjectStore): {
+  store: ObjectStore
+  counts: { gets: number; bytes: number; heads: number }
+} {
   const counts = { gets: 0, bytes: 0, heads: 0 }
   const counted: ObjectStore = {
     url: 's3://lake',
@@ -27,8 +30,13 @@ function elsewhere(store: ObjectStore): { store: ObjectStore; counts: { gets: nu
       const body = await store.get(o)
       return body.on('data', (piece: Buffer) => (counts.bytes += piece.length))
     },
-    put: (o) => store.put(o), copy: (o) => store.copy(o), move: (o) => store.move(o), delete: (key) => store.delete(key),
-    list: (prefix) => store.list(prefix), materialise: (o) => store.materialise(o), sweep: (ms) => store.sweep(ms),
+    put: (o) => store.put(o),
+    copy: (o) => store.copy(o),
+    move: (o) => store.move(o),
+    delete: (key) => store.delete(key),
+    list: (prefix) => store.list(prefix),
+    materialise: (o) => store.materialise(o),
+    sweep: (ms) => store.sweep(ms),
   }
   return { store: counted, counts }
 }
@@ -99,7 +107,9 @@ describe('a lake that is somewhere else', () => {
     it(`answers as over whole files: ${sql.replace(/\s+/g, ' ').slice(0, 100)}`, async () => {
       const result = query.sql(sql)
       const rows = await result.rows()
-      const local = new CandleQuery(new Lake(lakePorts(await openFileObjectStore({ url: files.root }), {}), { numericType: null }))
+      const local = new CandleQuery(
+        new Lake(lakePorts(await openFileObjectStore({ url: files.root }), {}), { numericType: null }),
+      )
       expect(rows).to.deep.equal(await local.sql(sql).rows())
       expect((await result.cost).requests).to.equal(there.counts.gets)
     })
@@ -113,15 +123,18 @@ describe('a lake that is somewhere else', () => {
 
   it('an object that was replaced after it was planned is PRECONDITION_FAILED', async () => {
     const key = 'spot-klines/btcusdt/1m/2024-02/data.parquet'
-    const store = { ...there.store, list: async function* (prefix: string) {
-      const infos = []
-      for await (const info of there.store.list(prefix)) infos.push(info)
-      const bytes = await readFile(join(files.root, key))
-      const path = join(folder.path, 'other.parquet')
-      await writeFile(path, bytes)
-      await there.store.put({ key, path, sha256Hex: createHash('sha256').update(bytes).digest('hex') })
-      yield* infos
-    } }
+    const store = {
+      ...there.store,
+      list: async function* (prefix: string) {
+        const infos = []
+        for await (const info of there.store.list(prefix)) infos.push(info)
+        const bytes = await readFile(join(files.root, key))
+        const path = join(folder.path, 'other.parquet')
+        await writeFile(path, bytes)
+        await there.store.put({ key, path, sha256Hex: createHash('sha256').update(bytes).digest('hex') })
+        yield* infos
+      },
+    }
     const racing = new Lake(lakePorts(store, { cacheDir: await freshCache() }), { numericType: 'double' })
     await failingWith('PRECONDITION_FAILED', racing.read(parsePartitionKey('spot-klines/BTCUSDT/1m/2024-02')).rows())
     await racing.close()

@@ -33,6 +33,7 @@ describe('the command line', () => {
       'status',
       'cancel',
       'verify',
+      'query',
       'reconcile',
       'quarantine list',
       'quarantine retry',

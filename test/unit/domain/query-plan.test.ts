@@ -11,17 +11,35 @@ const object = (name: string, bytes = 100): LakeObject => {
 }
 
 const MONTHS = Array.from({ length: 6 }, (_, n) => addMonths('2024-01', n))
-const KNOWN = ['spot-klines', 'um-klines'].flatMap((dataset) => ['BTCUSDT', 'ETHUSDT'].flatMap((symbol) =>
-  (['1m', '1h'] as const).flatMap((interval) => MONTHS.map((month) => object(`${dataset}/${symbol}/${interval}/${month}`)))))
+const KNOWN = ['spot-klines', 'um-klines'].flatMap((dataset) =>
+  ['BTCUSDT', 'ETHUSDT'].flatMap((symbol) =>
+    (['1m', '1h'] as const).flatMap((interval) =>
+      MONTHS.map((month) => object(`${dataset}/${symbol}/${interval}/${month}`)),
+    ),
+  ),
+)
 
-const ALL: Scan = { dataset: 'spot-klines', symbols: null, intervals: null, range: { fromUs: null, toUs: null }, columns: null }
+const ALL: Scan = {
+  dataset: 'spot-klines',
+  symbols: null,
+  intervals: null,
+  range: { fromUs: null, toUs: null },
+  columns: null,
+}
 const names = (scan: Scan): string[] => planQuery(KNOWN, scan).objects.map(({ key }) => key)
 
 describe('the plan of a query', () => {
   it('is the exact objects with their ETags and bytes, in key order', () => {
-    const scan: Scan = { ...ALL, symbols: ['ETHUSDT'], intervals: ['1h'], range: { fromUs: monthRange('2024-02').fromUs, toUs: monthRange('2024-03').toUs } }
+    const scan: Scan = {
+      ...ALL,
+      symbols: ['ETHUSDT'],
+      intervals: ['1h'],
+      range: { fromUs: monthRange('2024-02').fromUs, toUs: monthRange('2024-03').toUs },
+    }
     expect(planQuery([...KNOWN].reverse(), scan)).to.deep.equal({
-      objects: [object('spot-klines/ETHUSDT/1h/2024-02'), object('spot-klines/ETHUSDT/1h/2024-03')], bytes: 200, pruned: KNOWN.length - 2,
+      objects: [object('spot-klines/ETHUSDT/1h/2024-02'), object('spot-klines/ETHUSDT/1h/2024-03')],
+      bytes: 200,
+      pruned: KNOWN.length - 2,
     })
   })
 
@@ -49,16 +67,24 @@ describe('the plan of a query', () => {
     dataset: fc.constant('spot-klines' as const),
     symbols: fc.option(fc.subarray(['BTCUSDT', 'ETHUSDT', 'XRPUSDT'])),
     intervals: fc.option(fc.subarray(['1m', '1h'] as ('1m' | '1h')[])),
-    range: fc.tuple(fc.nat(8), fc.nat(8)).map(([a, b]) => ({ fromUs: monthRange(addMonths('2023-12', a)).fromUs, toUs: monthRange(addMonths('2023-12', b)).toUs })),
+    range: fc
+      .tuple(fc.nat(8), fc.nat(8))
+      .map(([a, b]) => ({
+        fromUs: monthRange(addMonths('2023-12', a)).fromUs,
+        toUs: monthRange(addMonths('2023-12', b)).toUs,
+      })),
     columns: fc.constant(null),
   })
 
   it('of several scans is every object that any of them wants, and their union wants no less', () => {
-    fc.assert(fc.property(scan, scan, (a, b) => {
-      const both = planScans(KNOWN, [a, b]).objects.map(({ key }) => key)
-      expect(both).to.deep.equal([...new Set([...names(a), ...names(b)])].sort())
-      const union = unionOf(a, b)
-      for (const { partition } of KNOWN) if (mayHold(a, partition) || mayHold(b, partition)) expect(mayHold(union, partition)).to.equal(true)
-    }))
+    fc.assert(
+      fc.property(scan, scan, (a, b) => {
+        const both = planScans(KNOWN, [a, b]).objects.map(({ key }) => key)
+        expect(both).to.deep.equal([...new Set([...names(a), ...names(b)])].sort())
+        const union = unionOf(a, b)
+        for (const { partition } of KNOWN)
+          if (mayHold(a, partition) || mayHold(b, partition)) expect(mayHold(union, partition)).to.equal(true)
+      }),
+    )
   })
 })
