@@ -1,6 +1,8 @@
 import type { Serving } from './cli/app.js'
 import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
+import { PipelineError } from './domain/errors.js'
+import { INCOMING } from './domain/names.js'
 import type { Log } from './domain/ports/observe.js'
 import { createMetrics, type Metrics } from './observability/metrics.js'
 import { STAGES } from './jobs/stages.js'
@@ -47,16 +49,22 @@ export async function composeServer(
 
 /** `/metrics`, `/livez` and `/readyz` of a worker, where METRICS_PORT asks for them; null elsewhere. @throws {UNSAFE_BIND} */
 export async function composeMetricsServer(
-  config: Config, services: Services, o: { log: Log; metrics: Metrics },
+  config: Config, services: Services, o: { log: Log; metrics: Metrics; isRunning: () => boolean },
 ): Promise<Serving | null> {
   if (config.metricsPort === null) return null
-  const { serverHost: host, metricsPort: port } = config
+  const { metricsHost, metricsPort: port } = config
   const checks = {
     catalog: async () => await (await services.catalog()).ping(),
     queue: async () => await (await services.queue()).ping(),
+    lake: async () => await (await services.lake()).head(`${INCOMING}/ready`),
+    workers: () => (o.isRunning() ? Promise.resolve() : Promise.reject(notRunning())),
   }
-  return await startMetricsServer({ ...o, host, port, credentials: credentialsOf(config), checks })
+  const [host, exposed] = [metricsHost ?? config.serverHost, metricsHost !== null]
+  return await startMetricsServer({ ...o, host, exposed, port, credentials: credentialsOf(config), checks })
 }
+
+const notRunning = (): PipelineError =>
+  new PipelineError('INTERRUPTED', 'the workers take no jobs: they start, or drain')
 
 /** The metrics of this process: one registry, whoever serves it. */
 export const composeMetrics = (config: Config): Metrics =>

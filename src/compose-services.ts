@@ -1,5 +1,4 @@
 import type { PoolConfig } from 'pg'
-import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
 import type { Config } from './config.js'
 import { openArchive } from './adapters/binance/archive-client.js'
@@ -7,13 +6,12 @@ import { openArchiveListing } from './adapters/binance/archive-listing.js'
 import type { HttpOptions } from './adapters/binance/http-options.js'
 import { acquireEmbeddedPostgres } from './adapters/embedded-postgres/embedded-postgres.js'
 import { openEngine } from './adapters/engine/engine-pool.js'
-import { openFileObjectStore } from './adapters/file-store/file-object-store.js'
 import { openFileQuarantine } from './adapters/file-store/file-quarantine.js'
-import { openFileStaging } from './adapters/file-store/file-staging.js'
-import { openCatalog } from './adapters/postgres/connect.js'
+import { openCatalog, type Catalog } from './adapters/postgres/connect.js'
+import { openLake, openS3Link, openStaging } from './compose-stores.js'
 import type { PipelineError } from './domain/errors.js'
 import type { Log } from './domain/ports/observe.js'
-import { openBackend } from './queues/backend.js'
+import { openBackend, queueNamesOf } from './queues/backend.js'
 import { openJobQueue } from './queues/job-queue.js'
 import { VERSION } from './version.js'
 
@@ -50,16 +48,22 @@ export function openServices(config: Config, log: Log) {
     // `ssl` is said outright, or a PGSSLMODE meant for another server would be obeyed on the socket.
     return { value: { ...server.connection, ssl: false }, close: () => server.release() }
   })
-  const catalog = once(async () => {
+  const anyCatalog = once(async () => {
     const connection = await database()
     const value = await openCatalog({ connection, maxConnections: CATALOG_CONNECTIONS, applicationName: PROCESS, log })
-    await value.keeper.adoptLake({ url: config.lakeUrl, numericType: config.numericType })
     return { value, close: () => value.close() }
   })
+  const adopted = once(async () => {
+    const opened = await anyCatalog()
+    const lake = { url: config.lakeUrl, numericType: config.numericType }
+    return { value: { opened, ...(await opened.keeper.adoptLake(lake)) } }
+  })
+  const catalog = async (): Promise<Catalog> => (await adopted()).opened
   const backend = once(async () => {
+    const { catalogId } = await adopted()
     const server = config.queueUrl === null ? { url: null, postgres: await database() } : { url: config.queueUrl }
     const onError = ({ code, message }: PipelineError): void => log.warn('queue.error', { code, message })
-    const value = await openBackend({ ...server, name: PROCESS, onError })
+    const value = await openBackend({ ...server, ...queueNamesOf(config.queueUrl, catalogId), name: PROCESS, onError })
     return { value, close: () => value.close() }
   })
   const queue = once(async () => {
@@ -74,7 +78,11 @@ export function openServices(config: Config, log: Log) {
     const value = openArchiveListing({ ...http, listUrl: config.archiveListUrl })
     return Promise.resolve({ value, close: () => value.close() })
   })
-  const lake = once(async () => ({ value: await openFileObjectStore({ url: config.lakeUrl, create: true }) }))
+  const s3 = once(async () => {
+    const value = await openS3Link(config, http)
+    return { value, close: () => value.close() }
+  })
+  const lake = once(async () => ({ value: await openLake(config, s3) }))
   const query = once(async () => {
     const { configuredLake } = await import('./compose-lake.js')
     const store = await lake()
@@ -82,7 +90,7 @@ export function openServices(config: Config, log: Log) {
     const value = configuredLake(store, config, store.url.startsWith('file:') ? undefined : (await catalog()).index)
     return { value, close: () => value.close() }
   })
-  const staging = once(async () => ({ value: await openFileStaging({ url: config.stagingUrl, create: true }) }))
+  const staging = once(async () => ({ value: await openStaging(config, s3) }))
   const quarantine = once(async () => {
     const url = join(config.candlelakeHome, 'quarantine')
     return { value: await openFileQuarantine({ url, create: true, maxBytes: config.quarantineMaxBytes }) }
@@ -94,8 +102,7 @@ export function openServices(config: Config, log: Log) {
   })
 
   return {
-    database, catalog, backend, queue, archive, listing, lake, query, staging, quarantine, engine,
-    lakeDir: fileURLToPath(config.lakeUrl),
+    database, anyCatalog, catalog, backend, queue, archive, listing, lake, query, staging, quarantine, engine,
     close: async () => {
       while (opened.length > 0) await opened.pop()?.()
     },

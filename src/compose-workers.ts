@@ -5,6 +5,7 @@ import { failpointsOf } from './compose-failpoints.js'
 import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
 import { asPipelineError } from './domain/errors.js'
+import { BEAT_MS } from './domain/heartbeat.js'
 import { partitionKeyOf } from './domain/partition.js'
 import type { KeeperCatalog } from './domain/ports/keeper-catalog.js'
 import type { Log, Observe } from './domain/ports/observe.js'
@@ -12,10 +13,10 @@ import type { Stage } from './domain/states.js'
 import { reconcileEvery } from './workers/reconcile.js'
 import { runStage } from './workers/run-stage.js'
 import { startWorkers, type WorkersHandle } from './workers/runtime.js'
+import { silenceWatch } from './workers/silence-watch.js'
 import type { Ports, StartedJob } from './workers/stage.js'
 
 const MS = 1_000
-const HEARTBEAT_MS = 5_000
 /** Time to finish what is in hand when nobody said how long: a person waits at the terminal, and can press Ctrl-C again. */
 const FINISH_MS = 600_000
 
@@ -50,10 +51,13 @@ export async function openPorts(config: Config, services: Services, log: Log, ob
   }
 }
 
+/** Workers as those see them who watch over this process: `silentMs` is since the queue last answered all stages. */
+export type WorkersInHand = Workers & { isRunning(): boolean; silentMs(): number }
+
 /** Takes jobs in this process, reconciles and tells the catalog that it lives, until drained. */
 export async function composeWorkers(
   config: Config, services: Services, o: { log: Log; observe: Observe; options: WorkerOptions },
-): Promise<Workers> {
+): Promise<WorkersInHand> {
   const { log, options } = o
   const ports = await openPorts(config, services, log, o.observe)
   const { keeper, plan } = await services.catalog()
@@ -64,6 +68,11 @@ export async function composeWorkers(
   const backend = await services.backend()
   const handle = startWorkers({
     backend, stages, run, log, name, lockMs: config.jobLockSeconds * MS,
+    letGo: async ({ partition, generation }) => {
+      await ports.catalog.letGo({ partition, generation, workerId: name }).catch((thrown: unknown) => {
+        log.warn('worker.lease_not_freed', { partition: partitionKeyOf(partition), code: asPipelineError(thrown).code })
+      })
+    },
     onGivenUp: ({ stage, partition, generation }, message) => {
       ports.catalog.giveUp({ stage, partition, generation, code: 'POISONED', message }).catch((thrown: unknown) => {
         // The row keeps its state; reconcile finds that no job is left for it, and puts it back.
@@ -80,7 +89,13 @@ export async function composeWorkers(
     stopped.abort()
     await Promise.all([reconciling, beating.stop()])
   }
-  return { id: ports.workerId, concurrency: only(options.stages, concurrency), drain: (graceMs) => (drained ??= drain(graceMs)) }
+  return {
+    id: ports.workerId,
+    concurrency: only(options.stages, concurrency),
+    drain: (graceMs) => (drained ??= drain(graceMs)),
+    isRunning: () => handle.isRunning(),
+    silentMs: () => handle.progressAgeMs(),
+  }
 }
 
 const configured = (config: Config): Readonly<Record<Stage, number>> => ({
@@ -96,10 +111,14 @@ function only(stages: readonly Stage[], of: Readonly<Record<Stage, number>>): Pa
 
 /** Says in the catalog that this worker lives and what it is doing. A beat that fails is logged; the next one may not. */
 function beat(
-  keeper: KeeperCatalog, ports: Ports, stages: readonly Stage[], handle: Pick<WorkersHandle, 'active'>, log: Log,
+  keeper: KeeperCatalog, ports: Ports, stages: readonly Stage[],
+  handle: Pick<WorkersHandle, 'active' | 'progressAgeMs'>, log: Log,
 ): { stop(): Promise<void> } {
+  const watch = silenceWatch(() => handle.progressAgeMs(), log)
   const say = async (): Promise<void> => {
-    const now = handle.active().map(({ job }) => ({ stage: job.stage, partition: partitionKeyOf(job.partition) }))
+    watch()
+    const now = handle.active().map(({ job, since }) => (
+      { stage: job.stage, partition: partitionKeyOf(job.partition), since: new Date(since).toISOString() }))
     try {
       await keeper.heartbeat({ id: ports.workerId, host: hostname(), pid: process.pid, stages, doing: now })
     } catch (thrown) {
@@ -108,7 +127,7 @@ function beat(
     }
   }
   let saying = say()
-  const timer = setInterval(() => void (saying = say()), HEARTBEAT_MS)
+  const timer = setInterval(() => void (saying = say()), BEAT_MS)
   return {
     stop: async () => {
       clearInterval(timer)

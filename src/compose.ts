@@ -4,7 +4,8 @@ import type { App, OpenApp, PlanOptions, PlanReport } from './cli/app.js'
 import { removeEmbeddedPostgres } from './adapters/embedded-postgres/embedded-postgres.js'
 import { describeCatalog, describeQueue, askArchive, askEngine } from './compose-checks.js'
 import { openServices, type Services } from './compose-services.js'
-import { composeWorkers } from './compose-workers.js'
+import { lakeDirOf } from './compose-stores.js'
+import { composeWorkers, type WorkersInHand } from './compose-workers.js'
 import type { Config } from './config.js'
 import { PipelineError } from './domain/errors.js'
 import { partitionKeyOf, type Partition, type Series } from './domain/partition.js'
@@ -12,6 +13,7 @@ import { wantedAgain, type WantedPartition } from './domain/plan.js'
 import type { Log, Observe } from './domain/ports/observe.js'
 import type { Run } from './domain/ports/plan-catalog.js'
 import type { Metrics } from './observability/metrics.js'
+import { moveLake } from './workers/move-lake.js'
 import { plan, type PlanFigures } from './workers/plan.js'
 import { reconcile } from './workers/reconcile.js'
 import { verifyStored } from './workers/verify-stored.js'
@@ -30,9 +32,11 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
     observe(event)
     made?.observe(event)
   }
-  const serveMetrics = async () => {
+  const serveMetrics = async (handle: () => WorkersInHand | undefined) => {
     const { composeMetricsServer, metrics } = await serving()
-    return await composeMetricsServer(config, services, { log, metrics })
+    metrics.watchSilence(() => handle()?.silentMs() ?? 0)
+    const isRunning = (): boolean => handle()?.isRunning() ?? false
+    return await composeMetricsServer(config, services, { log, metrics, isRunning })
   }
   const app: App = {
     config,
@@ -44,20 +48,37 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
     staging: services.staging,
     plan: (request, o) => planBackfill(request, o, config, services, log),
     startWorkers: async (options) => {
-      const served = config.metricsPort === null ? null : await serveMetrics()
-      const workers = await composeWorkers(config, services, { log, observe: tee, options })
+      let workers: WorkersInHand | undefined
+      const served = config.metricsPort === null ? null : await serveMetrics(() => workers)
+      const started = (workers = await composeWorkers(config, services, { log, observe: tee, options }))
       const drain = async (graceMs?: number): Promise<void> => {
-        await workers.drain(graceMs)
+        await started.drain(graceMs)
         await served?.close()
       }
-      return { ...workers, drain }
+      return { ...started, drain }
     },
     // Asked for by a person, it compares every published object, however long ago its row changed.
     reconcile: async () => await reconcile(await reconcilePorts(services, log), config.reconcileSeconds * 1_000, 'all'),
+    garbage: async ({ remove, ...o }) => {
+      const { keeper } = await services.catalog()
+      const ports = { keeper, staging: await services.staging(), lake: await services.lake(), now: () => new Date() }
+      const { collectGarbage, surveyGarbage } = await import('./workers/gc.js')
+      return await (remove ? collectGarbage : surveyGarbage)(ports, { ...o, keepRevisions: config.keepRevisions })
+    },
+    rebuildCatalog: async function* (o) {
+      const { keeper } = await services.catalog()
+      const [lake, engine] = [await services.lake(), await services.engine()]
+      const { rebuildCatalog } = await import('./workers/rebuild-catalog.js')
+      yield* rebuildCatalog({ keeper, lake, engine, numericType: config.numericType }, o)
+    },
     verifyStored: async function* ({ filter, signal }) {
       const { keeper } = await services.catalog()
       const [lake, engine] = [await services.lake(), await services.engine()]
       yield* verifyStored(filter, { keeper, lake, engine, numericType: config.numericType }, signal)
+    },
+    moveLake: async (o) => {
+      const { keeper } = await services.anyCatalog()
+      return await moveLake({ keeper, lake: await services.lake(), url: config.lakeUrl, now: () => new Date() }, o)
     },
     retryQuarantined: (partitions) => retryQuarantined(partitions, services),
     serve: async (o) => {
@@ -108,7 +129,8 @@ async function planBackfill(
   const run = o.dryRun ? null : await plans.createRun({ kind: 'backfill', request: o.asked })
   const { force, onProgress, signal } = o
   const figures = await plan(startingWith(first.value, wanted), { plan: plans, queue }, { run, force, onProgress, signal })
-  return { ...figures, run, unknown, freeBytes: await freeBytesOf(services.lakeDir) }
+  const dir = lakeDirOf(config)
+  return { ...figures, run, unknown, freeBytes: dir === null ? null : await freeBytesOf(dir) }
 }
 
 async function* startingWith(

@@ -55,6 +55,14 @@ export async function isolatedConfig(settings: Environment): Promise<LoadedConfi
   })
 }
 
+/**
+ * Keeps the AWS SDK from writing to stderr which Node its later versions will want: this one is pinned, and what commands
+ * write there is read by programs.
+ */
+export function keepAwsSdkQuiet(): void {
+  process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] ??= 'true'
+}
+
 /** What the terminal's conventions say: colours, kind of terminal. */
 export function terminalEnvironment(): { noColor?: string; forceColor?: string; term?: string; ci?: string } {
   const { NO_COLOR: noColor, FORCE_COLOR: forceColor, TERM: term, CI: ci } = process.env
@@ -108,6 +116,13 @@ function contradictions(
   for (const name of bySight) found.push(`${flagOf(name)} would show a password to everyone here: set ${name}`)
   if (values.has('SERVER_USER') !== values.has('SERVER_PASSWORD')) {
     found.push('SERVER_USER and SERVER_PASSWORD go together')
+  }
+  if (values.has('S3_ACCESS_KEY_ID') !== values.has('S3_SECRET_ACCESS_KEY')) {
+    found.push('S3_ACCESS_KEY_ID and S3_SECRET_ACCESS_KEY go together')
+  }
+  const [lake, staging] = [values.get('LAKE_URL'), values.get('STAGING_URL')].map((url) => `${String(url)}/`)
+  if (lake?.startsWith('s3:') && staging && (lake.startsWith(staging) || staging.startsWith(lake))) {
+    found.push('LAKE_URL and STAGING_URL lie one within the other: give each a prefix of its own')
   }
   if (environment['NODE_ENV'] !== 'production') return found
   const armed = SETTING_NAMES.filter((name) => 'testOnly' in SETTINGS[name] && values.has(name))

@@ -13,7 +13,8 @@ type Flag = {
 
 const FLAGS = {
   'root': { value: 'text', help: 'folder that holds data/spot/... and data/futures/...' },
-  'port': { value: 'number', help: 'port on 127.0.0.1 (default: 8080, 0: any free one)' },
+  'port': { value: 'number', help: 'port (default: 8080, 0: any free one)' },
+  'host': { value: 'text', help: 'address (default: 127.0.0.1); anybody who reaches another one may read' },
   'latency-ms': { value: 'number', help: 'milliseconds before each answer' },
   'bytes-per-second': { value: 'number', help: 'bandwidth of each answer' },
   'error-rate': { value: 'part', help: 'part of requests that fail' },
@@ -66,11 +67,13 @@ export function parseOptions(argv: readonly string[]): ArchiveServerOptions | nu
     throw new PipelineError('BAD_USAGE', 'no folder to serve', { at: '--root', do: 'add --root DIR, see --help' })
   }
   const seed = number('seed')
+  const host = text('host')
   return {
     root,
     port: number('port') ?? DEFAULT_PORT,
     faults: faultsOf(given, text, number),
     ...(seed === undefined ? {} : { seed }),
+    ...(host === undefined ? {} : { host }),
   }
 }
 

@@ -11,7 +11,7 @@ import { route } from './router.js'
 import { parseTarget } from './target.js'
 
 export type ArchiveServer = {
-  /** `http://127.0.0.1:PORT`, without a `/` at its end; serves objects and, at `/?prefix=…`, the listing. */
+  /** `http://127.0.0.1:PORT` or the host that was named, without a `/` at its end; serves objects and, at `/?prefix=…`, the listing. */
   readonly url: string
   readonly port: number
   /** May be changed at any time. */
@@ -27,7 +27,8 @@ export type ArchiveServerOptions = {
   readonly root: string
   /** 0, the default, is any free port. */
   readonly port?: number
-  readonly host?: '127.0.0.1'
+  /** Default 127.0.0.1; a container that others ask listens on 0.0.0.0. */
+  readonly host?: string
   readonly faults?: FaultRule | readonly FaultRule[]
   /** Of the faults' chances. */
   readonly seed?: number
@@ -36,7 +37,7 @@ export type ArchiveServerOptions = {
 const REQUESTS_KEPT = 10_000
 
 /**
- * Serves a folder in the archive's layout as the archive's bucket does, on 127.0.0.1 only.
+ * Serves a folder in the archive's layout as the archive's bucket does, on 127.0.0.1 unless told otherwise.
  * @throws {BAD_CONFIG} no `data` folder in the root, the port is taken, or a fault's number is out of its range
  */
 export async function startArchiveServer(o: ArchiveServerOptions): Promise<ArchiveServer> {
@@ -50,7 +51,8 @@ export async function startArchiveServer(o: ArchiveServerOptions): Promise<Archi
   })
   // Longer than any client keeps an idle connection: ours must never be the side that closes it under a request.
   server.keepAliveTimeout = 120_000
-  const port = await listen(server, o.port ?? 0, o.host ?? '127.0.0.1')
+  const host = o.host ?? '127.0.0.1'
+  const port = await listen(server, o.port ?? 0, host)
   const close = async (): Promise<void> => {
     if (server.listening) {
       await new Promise<void>((resolve) => {
@@ -60,7 +62,7 @@ export async function startArchiveServer(o: ArchiveServerOptions): Promise<Archi
     }
     await Promise.all(open)
   }
-  return { url: `http://127.0.0.1:${port}`, port, faults, requests, close }
+  return { url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, port, faults, requests, close }
 }
 
 async function listen(server: Server, port: number, host: string): Promise<number> {

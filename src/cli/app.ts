@@ -9,7 +9,10 @@ import type { PlanCatalog, Run } from '../domain/ports/plan-catalog.js'
 import type { Staging } from '../domain/ports/staging.js'
 import type { Stage } from '../domain/states.js'
 import type { CandleQuery, CandleQueryOptions } from '../lake/candle-query.js'
+import type { GarbageReport, GcOptions } from '../workers/gc.js'
+import type { LakeMoved } from '../workers/move-lake.js'
 import type { PlanFigures } from '../workers/plan.js'
+import type { Rebuilt } from '../workers/rebuild-catalog.js'
 import type { Reconciled } from '../workers/reconcile.js'
 import type { StoredCheck } from '../workers/verify-stored.js'
 import type { BackfillRequest } from '../workers/wanted.js'
@@ -32,8 +35,16 @@ export interface App {
   startWorkers(o: WorkerOptions): Promise<Workers>
   /** One pass: lost jobs back into the queue, ended runs closed, leftovers swept. */
   reconcile(): Promise<Reconciled>
+  /** Surveys what nothing needs, or with `remove` deletes it. @throws {CATALOG_INCOMPLETE} */
+  garbage(o: Omit<GcOptions, 'keepRevisions'> & { readonly remove: boolean }): Promise<GarbageReport>
+  /** Makes catalog rows of what the lake holds. @throws {NUMERIC_TYPE_MISMATCH} */
+  rebuildCatalog(o: {
+    matches: (partition: Partition) => boolean; dryRun: boolean; signal: AbortSignal
+  }): AsyncIterable<Rebuilt>
   /** Reads stored partitions back and compares them with the catalog; changes nothing. */
   verifyStored(o: { filter: PartitionFilter; signal: AbortSignal }): AsyncIterable<StoredCheck>
+  /** Records that the catalog's lake lies at LAKE_URL now. @throws {LAKE_MISMATCH} */
+  moveLake(o: { dryRun: boolean }): Promise<LakeMoved>
   /** Starts quarantined partitions over in a run of kind `retry`. */
   retryQuarantined(partitions: readonly Partition[]): Promise<{ readonly run: Run; readonly started: number }>
   /** The HTTP server: dashboard, metrics, health. @throws {UNSAFE_BIND} */

@@ -54,6 +54,8 @@ export const EXIT_INTERRUPTED = [130, 'interrupted; 143 terminated'] as const
 
 export const DRY_RUN: FlagSpec = { flag: '-n, --dry-run', help: 'say what would be done, change nothing' }
 
+export const YES: FlagSpec = { flag: '-y, --yes', help: 'delete without asking' }
+
 /** A flag's text, or undefined. */
 export function textFlag(flags: FlagValues, name: string): string | undefined {
   const value = flags[name]

@@ -1,9 +1,12 @@
 import type { CommandGroup, CommandSpec } from './command.js'
 import { backfill } from './commands/backfill.js'
 import { cancel } from './commands/cancel.js'
+import { catalog } from './commands/catalog.js'
 import { completion } from './commands/completion.js'
 import { demo } from './commands/demo.js'
 import { doctor } from './commands/doctor.js'
+import { gc } from './commands/gc.js'
+import { lake } from './commands/lake.js'
 import { query } from './commands/query.js'
 import { quarantine } from './commands/quarantine.js'
 import { reconcile } from './commands/reconcile.js'
@@ -11,8 +14,10 @@ import { server } from './commands/server.js'
 import { status } from './commands/status.js'
 import { verify } from './commands/verify.js'
 import { worker } from './commands/worker.js'
+import { workers } from './commands/workers.js'
 
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: readonly (CommandSpec | CommandGroup)[] = [
-  demo, backfill, worker, status, cancel, verify, query, reconcile, quarantine, server, doctor, completion,
+  demo, backfill, worker, workers, status, cancel, verify, query, reconcile, gc, catalog, quarantine, lake, server,
+  doctor, completion,
 ]

@@ -76,12 +76,26 @@ async function lake(app: App): Promise<string> {
   }
 }
 
+/** Keeps, opens and removes a file as an execution of nobody does, and looks for room on the disk of scratch files. */
 async function staging(app: App): Promise<Omit<Finding, 'name'>> {
-  const free = await (await app.staging()).freeBytes()
+  const store = await app.staging()
+  const folder = `doctor/${process.pid}-${Date.now()}`
+  try {
+    const path = join(await store.scratch(folder), 'probe.part')
+    const content = `candlelake doctor ${process.pid}\n`
+    await writeFile(path, content)
+    const sha256Hex = createHash('sha256').update(content).digest('hex')
+    const kept = await store.keep({ key: `${folder}/probe`, path, sha256Hex })
+    await store.open(kept, await store.scratch(folder))
+  } finally {
+    await store.clear(folder)
+  }
+  const free = await store.freeBytes()
   const url = withoutPassword(app.config.stagingUrl)
-  if (free === null) return ok(url)
+  if (free === null) return ok(`${url} is writable`)
   const needed = app.config.stagingMaxBytes
-  const detail = `${url} has ${formatBytes(free)} free`
+  const where = url.startsWith('s3:') ? `${url} is writable, ${app.config.candlelakeCache}` : url
+  const detail = `${where} has ${formatBytes(free)} free`
   if (free >= needed) return ok(detail)
   const hint = `free ${formatBytes(needed - free)}, or lower STAGING_MAX_BYTES (${formatBytes(needed)})`
   return { ok: false, detail, do: hint }

@@ -17,6 +17,13 @@ export interface Interrupts {
   stop(): void
 }
 
+/**
+ * Milliseconds for the work in hand. SIGTERM comes from a supervisor that kills when its patience is over; a person who
+ * pressed Ctrl-C waits, and can press it again: undefined, as long as it takes.
+ */
+export const graceMsOf = ({ ending }: Pick<Interrupts, 'ending'>, graceSeconds: number): number | undefined =>
+  ending?.signal === 'SIGTERM' ? graceSeconds * 1_000 : undefined
+
 /** Listens until `stop`. `onFirst` is called once; at the second signal `exit` gets the code of that signal. */
 export function listenForInterrupts(o: {
   source: SignalSource; onFirst: (ending: Ending) => void; exit: (code: number) => void

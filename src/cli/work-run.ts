@@ -5,6 +5,7 @@ import { STAGES, type Stage } from '../domain/states.js'
 import type { App } from './app.js'
 import type { Context } from './command.js'
 import { followRun, Pause } from './follow-run.js'
+import { graceMsOf } from './interrupts.js'
 import type { ProgressScreen } from './progress-screen.js'
 import { renderFinding, tale } from './render/findings.js'
 import { formatCount } from './render/format.js'
@@ -75,7 +76,7 @@ async function work(context: Context, run: RunToWork, tracker: RunTracker): Prom
       wait: (ms) => pause.wait(ms, signal),
     })
   } finally {
-    await workers.drain()
+    await workers.drain(graceMsOf(context.interrupts, run.app.config.shutdownGraceSeconds))
     run.events.listen(null)
     clearInterval(timer)
     screen.end()

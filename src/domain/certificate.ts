@@ -1,6 +1,7 @@
 import type { Finding } from './findings.js'
 import type { Hole } from './figures.js'
 import type { CertifiedChecksum } from './source.js'
+import type { SeriesBounds } from './work.js'
 
 export const GAP_CLASSES = ['outage', 'before_listing', 'after_delisting', 'archive_hole', 'unknown'] as const
 /** Why bars are missing: a known exchange outage, the series' life, a hole in the archive's file, or nobody knows. */
@@ -36,6 +37,18 @@ export type CertifiedData = {
   readonly sources: readonly { readonly key: string; readonly bytes: number; readonly sha256: string }[]
 }
 
+/**
+ * What the archive said of the sources when they were fetched, and of the series when it was listed: what a catalog
+ * needs to tell a source that was published anew. `[fromUs, toUs)` is the range that a source covers.
+ */
+export type CertifiedOrigin = {
+  readonly bounds: SeriesBounds
+  readonly sources: readonly {
+    readonly key: string; readonly etag: string | null; readonly lastModified: string | null
+    readonly fromUs: bigint; readonly toUs: bigint
+  }[]
+}
+
 /** The stored completeness statement of a partition: its deterministic part, its hash, and what was seen when. */
 export type Certificate = {
   readonly v: 1
@@ -47,6 +60,8 @@ export type Certificate = {
   readonly findings: readonly Finding[]
   readonly verdict: 'verified' | 'provisional'
   readonly checksums: readonly { readonly key: string; readonly outcome: CertifiedChecksum; readonly claimed: string | null }[]
+  /** Left out in the certificates of earlier programs. */
+  readonly origin?: CertifiedOrigin
   readonly calendarVersion: string
   readonly generation: number
   /** ISO 8601. */

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
 import { SCHEMA_VERSION, type NumericType } from './candle.js'
-import type { Certificate, CertifiedData, Gap, GapClass } from './certificate.js'
+import type { Certificate, CertifiedData, CertifiedOrigin, Gap, GapClass } from './certificate.js'
 import type { InspectFigures } from './figures.js'
 import type { Finding, FindingCode } from './findings.js'
 import { gapsOf } from './gaps.js'
-import { floorToGrid, gridOf, gridPointsIn, nextOnGrid } from './interval.js'
-import { toJson } from './json.js'
+import { floorToGrid, gridOf, gridOfBars, gridPointsIn, nextOnGrid, type Grid } from './interval.js'
+import { canonicalJson } from './json.js'
 import { monthRange, US_PER_DAY, US_PER_MS } from './month.js'
 import { OUTAGE_CALENDAR_VERSION } from './outages.js'
 import { partitionKeyOf, type Partition } from './partition.js'
@@ -28,7 +28,8 @@ export type CertifyInput = {
 export function certify(o: CertifyInput): Certificate {
   const data = certifiedData(o)
   const bars = { fromUs: o.inspected.firstOpenUs, toUs: o.inspected.lastOpenUs }
-  const gaps = gapsOf(o.partition, bars, o.inspected.holes, { bounds: o.bounds, seriesOver: isSeriesOver(o) })
+  const context = { bounds: o.bounds, seriesOver: isSeriesOver(o), grid: gridOfInput(o) }
+  const gaps = gapsOf(o.partition, bars, o.inspected.holes, context)
   const open = lastBarOpen(o, gaps)
   const findings = [
     ...o.converted.figures.findings, ...barFindings(o.inspected), ...crowded(data), ...gapFindings(gaps), ...open,
@@ -36,21 +37,28 @@ export function certify(o: CertifyInput): Certificate {
   return {
     v: 1,
     data,
-    dataHash: createHash('sha256').update(sortedJson(data)).digest('hex'),
+    dataHash: dataHashOf(data),
     gaps,
     findings,
     verdict: open.length > 0 ? 'provisional' : 'verified',
     checksums: o.sources.map((s) => ({ key: s.key, outcome: certifiedChecksum(s.checksum), claimed: s.checksumHex })),
+    origin: originOf(o),
     calendarVersion: OUTAGE_CALENDAR_VERSION,
     generation: o.generation,
     issuedAt: o.now.toISOString(),
   }
 }
 
+/** SHA-256, hex, over the JSON text of a certificate's deterministic part with sorted names. */
+export const dataHashOf = (data: CertifiedData): string => createHash('sha256').update(canonicalJson(data)).digest('hex')
+
+const originOf = ({ bounds, sources }: CertifyInput): CertifiedOrigin =>
+  ({ bounds, sources: sources.map(({ key, etag, lastModified, range }) => ({ key, etag, lastModified, ...range })) })
+
 function certifiedData(o: CertifyInput): CertifiedData {
   const { figures, revision } = o.converted
   const { inspected } = o
-  const expectedRows = gridPointsIn(o.partition.interval, monthRange(o.partition.month)).count
+  const expectedRows = gridPointsIn(gridOfInput(o), monthRange(o.partition.month)).count
   return {
     partition: partitionKeyOf(o.partition),
     revision,
@@ -77,13 +85,16 @@ function certifiedData(o: CertifyInput): CertifiedData {
   }
 }
 
+const gridOfInput = ({ partition, inspected }: CertifyInput): Grid =>
+  gridOfBars(partition.interval, inspected.firstOpenUs, inspected.offGridRows)
+
 /** Slots of the month without a bar: those between the first and the last bar, and those before and after. */
 function missingRows(o: CertifyInput, expectedRows: number): number {
-  const { interval, month } = o.partition
-  const fromUs = floorToGrid(interval, o.inspected.firstOpenUs)
-  const toUs = nextOnGrid(interval, floorToGrid(interval, o.inspected.lastOpenUs))
-  const range = monthRange(month)
-  const inside = gridPointsIn(interval, { fromUs: fromUs < range.fromUs ? range.fromUs : fromUs, toUs }).count
+  const grid = gridOfInput(o)
+  const fromUs = floorToGrid(grid, o.inspected.firstOpenUs)
+  const toUs = nextOnGrid(grid, floorToGrid(grid, o.inspected.lastOpenUs))
+  const range = monthRange(o.partition.month)
+  const inside = gridPointsIn(grid, { fromUs: fromUs < range.fromUs ? range.fromUs : fromUs, toUs }).count
   return Math.max(0, expectedRows - inside) + o.inspected.missingRows
 }
 
@@ -98,8 +109,8 @@ function barFindings(i: InspectFigures): Finding[] {
 }
 
 /**
- * A file of a finer interval under this partition's name has many bars in every slot. Real files have one more than there
- * are slots where bars off the grid meet those on it (spot 2018-02), so a handful is let pass.
+ * A file of a finer interval under this partition's name has many bars in every slot. Real files have one more than
+ * there are slots where bars off the grid meet those on it (spot 2018-02), so a handful is let pass.
  */
 function crowded({ rows, expectedRows }: CertifiedData): Finding[] {
   const tolerated = Math.max(3, Math.floor(expectedRows / 100))
@@ -143,7 +154,8 @@ function lastBarOpen(o: CertifyInput, gaps: readonly Gap[]): Finding[] {
   const last = gaps.at(-1)
   const coarse = stepUs === null || stepUs > US_PER_DAY
   const lacksLast = coarse && last?.toUs === monthRange(month).toUs && last.class === 'unknown'
-  const closesUs = nextOnGrid(interval, floorToGrid(interval, o.inspected.lastOpenUs))
+  const grid = gridOfInput(o)
+  const closesUs = nextOnGrid(grid, floorToGrid(grid, o.inspected.lastOpenUs))
   const writtenUs = BigInt(Math.max(...o.sources.map((s) => writtenMs(s, o.now)))) * US_PER_MS
   return lacksLast || closesUs > writtenUs ? [{ code: 'LAST_BAR_OPEN', count: 1, example: null }] : []
 }
@@ -151,15 +163,4 @@ function lastBarOpen(o: CertifyInput, gaps: readonly Gap[]): Finding[] {
 const writtenMs = (source: Source, now: Date): number => {
   const at = source.lastModified === null ? NaN : Date.parse(source.lastModified)
   return Number.isNaN(at) ? now.getTime() : at
-}
-
-/** JSON with names in order, so that equal values give equal text. */
-function sortedJson(value: unknown): string {
-  return toJson(sorted(value))
-}
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted)
-  if (value === null || typeof value !== 'object') return value
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([k, v]) => [k, sorted(v)]))
 }

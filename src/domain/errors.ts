@@ -7,6 +7,8 @@
 type Policy = {
   readonly retry: 'never' | 'once' | 'backoff'
   readonly infrastructure?: true
+  /** A question to the lake ends with it, never a stage. */
+  readonly asked?: true
   readonly end: 'failed' | 'quarantined'
 }
 
@@ -30,13 +32,22 @@ export const ERRORS = {
   CATALOG_UNREACHABLE: { retry: 'backoff', infrastructure: true, end: 'failed' },
   QUEUE_UNREACHABLE: { retry: 'backoff', infrastructure: true, end: 'failed' },
   STORE_UNREACHABLE: { retry: 'backoff', infrastructure: true, end: 'failed' },
+  STORE_BUSY: { retry: 'backoff', infrastructure: true, end: 'failed' },
+  // wrong credentials or rights: for a person to correct, and no partition's fault
+  STORE_DENIED: { retry: 'backoff', infrastructure: true, end: 'failed' },
   DISK_FULL: { retry: 'backoff', infrastructure: true, end: 'failed' },
   STAGING_FULL: { retry: 'backoff', infrastructure: true, end: 'failed' },
+  // no process can be started: not a crash of one that worked on a partition
+  ENGINE_UNAVAILABLE: { retry: 'backoff', infrastructure: true, end: 'failed' },
   LEASE_HELD: { retry: 'backoff', infrastructure: true, end: 'failed' },
   // the database and the lake do not fit this program
   CATALOG_NEWER: { retry: 'never', end: 'failed' },
+  // its own kind of waiting: a newer worker runs it
+  JOB_NEWER: { retry: 'backoff', infrastructure: true, end: 'failed' },
+  CATALOG_INCOMPLETE: { retry: 'never', end: 'failed' },
   EMBEDDED_MAJOR: { retry: 'never', end: 'failed' },
   EMBEDDED_FAILED: { retry: 'never', end: 'failed' },
+  LAKE_MISMATCH: { retry: 'never', end: 'failed' },
   NUMERIC_TYPE_MISMATCH: { retry: 'never', end: 'failed' },
   // the source
   ARCHIVE_ABSENT: { retry: 'never', end: 'failed' },
@@ -52,11 +63,11 @@ export const ERRORS = {
   CHECKSUM_FOREIGN: { retry: 'never', end: 'quarantined' },
   CORRUPT: { retry: 'never', end: 'quarantined' },
   // questions to the lake
-  SQL_REFUSED: { retry: 'never', end: 'failed' },
-  QUERY_TIMEOUT: { retry: 'never', end: 'failed' },
-  QUERY_MEMORY: { retry: 'never', end: 'failed' },
-  SCHEMA_MISMATCH: { retry: 'never', end: 'failed' },
-  PARTITION_ABSENT: { retry: 'never', end: 'failed' },
+  SQL_REFUSED: { retry: 'never', end: 'failed', asked: true },
+  QUERY_TIMEOUT: { retry: 'never', end: 'failed', asked: true },
+  QUERY_MEMORY: { retry: 'never', end: 'failed', asked: true },
+  SCHEMA_MISMATCH: { retry: 'never', end: 'failed', asked: true },
+  PARTITION_ABSENT: { retry: 'never', end: 'failed', asked: true },
   // our own work
   ENGINE_CRASHED: { retry: 'once', end: 'quarantined' },
   ENGINE_MEMORY: { retry: 'once', end: 'quarantined' },

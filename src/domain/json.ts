@@ -18,3 +18,12 @@ export function reviveInstants(value: unknown): unknown {
 function reviveInstant(name: string, value: unknown): unknown {
   return name.endsWith('Us') && typeof value === 'string' && /^-?\d+$/.test(value) ? BigInt(value) : value
 }
+
+/** JSON with names in order, so that equal values give equal text. */
+export const canonicalJson = (value: unknown): string => toJson(sorted(value))
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (value === null || typeof value !== 'object') return value
+  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)).map(([k, v]) => [k, sorted(v)]))
+}

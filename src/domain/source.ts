@@ -37,6 +37,10 @@ export type CertifiedChecksum = 'ok' | 'checksum_missing' | 'checksum_mismatch_c
 export const certifiedChecksum = (outcome: ChecksumOutcome): CertifiedChecksum =>
   outcome === 'ok' ? 'ok' : outcome === 'missing' ? 'checksum_missing' : 'checksum_mismatch_content_ok'
 
+/** The inverse of `certifiedChecksum`. */
+export const checksumOutcomeOf = (certified: CertifiedChecksum): ChecksumOutcome =>
+  certified === 'ok' ? 'ok' : certified === 'checksum_missing' ? 'missing' : 'mismatch'
+
 /** Names what the data is: SHA-256, hex, over the sources' digests in order, the schema version and the numeric type. */
 export function revisionOf(sources: readonly Pick<Source, 'sha256Hex'>[], numericType: NumericType): string {
   const hash = createHash('sha256').update(`candlelake ${SCHEMA_VERSION} ${numericType}\n`)

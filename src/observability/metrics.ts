@@ -10,6 +10,8 @@ export type Metrics = {
   readonly registry: Registry
   /** From now on, scrapes read partition and queue gauges from these; gives back what ends it. */
   readonly readFrom: StateMetrics['readFrom']
+  /** From now on, scrapes ask this for the milliseconds since the queue was last heard of. */
+  readonly watchSilence: (silentMs: () => number) => void
   /** Counts an answered HTTP request: `op` is the route's name, `status` the HTTP status. */
   readonly answered: (op: string, status: number) => void
   /** The scrape in Prometheus' text format; answers within a few seconds also when catalog and queues do not. */
@@ -37,11 +39,23 @@ export function createMetrics(o: {
     labelNames: ['op', 'code'],
     registers,
   })
+  let silentMs = (): number => 0
+  new Gauge({
+    name: 'candlelake_queue_silence_seconds',
+    help: 'Time since the queue last answered the workers of this process.',
+    registers,
+    collect() {
+      this.set(silentMs() / 1_000)
+    },
+  })
   const state = stateMetrics(registry, o.limits)
   return {
     observe: workMetrics(registry),
     registry,
     readFrom: (sources) => state.readFrom(sources),
+    watchSilence: (ask) => {
+      silentMs = ask
+    },
     answered: (op, status) => requests.inc({ op, code: String(status) }),
     scrape: async () => {
       await state.refresh()

@@ -1,13 +1,13 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import { DATASETS } from '../domain/dataset.js'
 import type { JobQueue, QueueCounts } from '../domain/ports/job-queue.js'
-import type { KeeperCatalog } from '../domain/ports/keeper-catalog.js'
+import type { KeeperCatalog, WorkerRow } from '../domain/ports/keeper-catalog.js'
 import type { Stage, State } from '../domain/states.js'
 import { keptReading, type Reading } from './reading.js'
 
 /** Where the gauges of a scrape are read from. */
 export type StateSources = {
-  readonly keeper: Pick<KeeperCatalog, 'states'>
+  readonly keeper: Pick<KeeperCatalog, 'states' | 'workers'>
   readonly queue: Pick<JobQueue, 'counts'>
 }
 
@@ -25,6 +25,7 @@ type PartitionCounts = readonly (readonly [dataset: string, states: Readonly<Rec
 type Readings = {
   readonly partitions: () => Promise<Reading<PartitionCounts>>
   readonly queues: () => Promise<Reading<Readonly<Record<Stage, QueueCounts>>>>
+  readonly workers: () => Promise<Reading<readonly WorkerRow[]>>
 }
 
 /** Gauges of the lake's and the queues' state. A part that is down loses its series instead of showing old figures. */
@@ -48,6 +49,14 @@ export function stateMetrics(registry: Registry, limits = { limitMs: LIMIT_MS, k
     }
   }
 
+  const workers = (reading: Reading<readonly WorkerRow[]>): void => {
+    m.workers.reset()
+    if (!reading.ok) return
+    const lost = reading.value.filter((worker) => worker.lost).length
+    m.workers.set({ state: 'living' }, reading.value.length - lost)
+    m.workers.set({ state: 'lost' }, lost)
+  }
+
   const note = (op: 'catalog' | 'queue', reading: Reading<unknown>): void => {
     m.up.set({ op }, reading.ok ? 1 : 0)
     m.errors.inc({ op }, reading.ok ? 0 : 1)
@@ -60,14 +69,16 @@ export function stateMetrics(registry: Registry, limits = { limitMs: LIMIT_MS, k
       return () => {
         if (readings !== mine) return
         readings = null
-        for (const gauge of [m.partitions, m.queueJobs, m.up]) gauge.reset()
+        for (const gauge of [m.partitions, m.queueJobs, m.workers, m.up]) gauge.reset()
       }
     },
     async refresh() {
       if (readings === null) return
-      const [fromCatalog, fromQueue] = await Promise.all([readings.partitions(), readings.queues()])
+      const [fromCatalog, fromQueue, beats] = await Promise.all(
+        [readings.partitions(), readings.queues(), readings.workers()])
       partitions(fromCatalog)
       queues(fromQueue)
+      workers(beats)
       note('catalog', fromCatalog)
       note('queue', fromQueue)
     },
@@ -84,6 +95,7 @@ function readingsOf({ keeper, queue }: StateSources, limits: { limitMs: number; 
   return {
     partitions: keptReading({ read, ...limits }),
     queues: keptReading({ read: () => queue.counts(), ...limits }),
+    workers: keptReading({ read: () => keeper.workers(), ...limits }),
   }
 }
 
@@ -94,6 +106,7 @@ function gaugesOf(registry: Registry) {
   return {
     partitions: gauge('partitions', 'Partitions in the catalog.', ['dataset', 'state']),
     queueJobs: gauge('queue_jobs', 'Jobs in the queues.', ['stage', 'state']),
+    workers: gauge('workers', 'Workers by their last sign of life.', ['state']),
     up: gauge('up', 'Whether catalog and queue answered this scrape.', ['op']),
     errors: new Counter({
       name: 'candlelake_scrape_errors_total',

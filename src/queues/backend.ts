@@ -19,3 +19,11 @@ export async function openBackend(o: BackendOptions): Promise<QueueBackend> {
     do: 'set QUEUE_URL to redis://host:6379 or rediss://host:6380, or give the Postgres of the catalog',
   })
 }
+
+/**
+ * What the queues of a catalog are called on their server, so that two lakes on one server never take each other's
+ * jobs. In the catalog's own database (null) nobody else's can be.
+ */
+export function queueNamesOf(url: string | null, catalogId: string): Pick<BackendOptions, 'prefix' | 'schema'> {
+  return url === null ? {} : { prefix: `candlelake:${catalogId}`, schema: `bullmq_${catalogId}` }
+}

@@ -38,7 +38,7 @@ export type BackendOptions = {
   /** `redis://`, `rediss://` or `postgres://`; null for the Postgres given in `postgres`. */
   readonly url: string | null
   readonly postgres?: pg.PoolConfig | string
-  /** What every Redis key starts with, so that several lakes share a server. */
+  /** What every Redis key starts with. */
   readonly prefix?: string
   /** The Postgres schema of the queues. */
   readonly schema?: string

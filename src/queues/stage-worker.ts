@@ -4,6 +4,7 @@ import type { Stage } from '../jobs/stages.js'
 import type { StageJobData } from '../jobs/stage-job.js'
 import { backoffMs, KEEP, locksOf, MAX_STALLED_COUNT, MAX_STARTED_ATTEMPTS, POLICY, type StagePolicy } from './policy.js'
 import { isUnreachable } from './queue-error.js'
+import { StageGate } from './stage-gate.js'
 
 export type BullJob = Job<StageJobData, void, string>
 
@@ -27,20 +28,25 @@ export type StageWorkerOptions = {
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 2_000
 
-/** An idle worker asks this often; on Postgres BullMQ would wait an hour for a delayed job, which looks like a dead worker. */
+/**
+ * An idle worker asks this often; on Postgres BullMQ would wait an hour for a delayed job, which looks like a dead
+ * worker.
+ */
 const LONGEST_WAIT_SECONDS = 10
 
 /** One hour of points a minute: without any, BullMQ's exported totals stay 0 and look healthy. */
 const METRICS = { maxDataPoints: 60 }
 
 /**
- * A BullMQ worker that sits out an absent server. BullMQ alone takes an error that is not ECONNREFUSED (a socket that is
- * gone, "out of memory", "the database system is starting up") for the job's own: it asks again without a pause, and
+ * A BullMQ worker that sits out an absent server. BullMQ alone takes an error that is not ECONNREFUSED (a socket that
+ * is gone, "out of memory", "the database system is starting up") for the job's own: it asks again without a pause, and
  * when it cannot record that a job is done it records a failure instead, which would spend an attempt.
  */
 export class StageWorker extends Worker<StageJobData, void, string, IQueueBackend, JobProgress, unknown> {
   readonly stage: Stage
   readonly policy: StagePolicy
+  /** Who runs the jobs says what became of them; while it is closed no job is fetched. */
+  readonly gate = new StageGate()
   #lastSign = Date.now()
   #failures = 0
   #given = false
@@ -104,12 +110,23 @@ export class StageWorker extends Worker<StageJobData, void, string, IQueueBacken
     return job
   }
 
+  override close(force?: boolean): Promise<void> {
+    const closed = super.close(force)
+    this.gate.interrupt()
+    return closed
+  }
+
+  /** BullMQ takes undefined for an empty queue, and then waits for the jobs in hand. */
   protected override async moveToActive(token: string, name?: string): Promise<BullJob> {
+    const admitted = await this.gate.admits(() => !this.closing, () => this.#sign())
+    if (!admitted) return undefined as unknown as BullJob
     try {
-      const job = await super.moveToActive(token, name)
+      const job = (await super.moveToActive(token, name)) as BullJob | undefined
       this.#sign()
-      return job
+      this.gate.fetched(job ?? null)
+      return job as BullJob
     } catch (thrown) {
+      this.gate.fetched(null)
       if (isUnreachable(thrown)) await this.#pause()
       throw thrown
     }
@@ -119,12 +136,31 @@ export class StageWorker extends Worker<StageJobData, void, string, IQueueBacken
     return Math.min(LONGEST_WAIT_SECONDS, super.getBlockTimeout(blockUntil))
   }
 
-  protected override handleCompleted(...args: Parameters<Worker<StageJobData, void>['handleCompleted']>): Promise<BullJob> {
-    return this.persist(() => super.handleCompleted(...args))
+  protected override async handleCompleted(
+    ...[result, job, token, fetchNext, span]: Parameters<Worker<StageJobData, void>['handleCompleted']>
+  ): Promise<BullJob> {
+    const next = await this.persist(() => super.handleCompleted(result, job, token, this.#whenOpen(fetchNext), span))
+    return this.#handOver(job, next)
   }
 
-  protected override handleFailed(...args: Parameters<Worker<StageJobData, void>['handleFailed']>): Promise<BullJob> {
-    return this.persist(() => super.handleFailed(...args))
+  protected override async handleFailed(
+    ...[error, job, token, fetchNext, span]: Parameters<Worker<StageJobData, void>['handleFailed']>
+  ): Promise<BullJob> {
+    try {
+      const next = await this.persist(() => super.handleFailed(error, job, token, this.#whenOpen(fetchNext), span))
+      return this.#handOver(job, next)
+    } finally {
+      this.gate.ended(job)
+    }
+  }
+
+  /** The next job comes with the answer to the last one, past `moveToActive`: not while the gate is closed. */
+  readonly #whenOpen = (fetchNext: () => boolean = () => true) => (): boolean => this.gate.isOpen && fetchNext()
+
+  #handOver(ended: object, next: BullJob | undefined): BullJob {
+    this.gate.fetched(next ?? null)
+    this.gate.ended(ended)
+    return next as BullJob
   }
 
   #sign(): void {

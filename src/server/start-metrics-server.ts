@@ -13,6 +13,11 @@ export type MetricsServerOptions = {
   /** 0 is any free port. */
   readonly port: number
   readonly credentials: Credentials | null
+  /**
+   * Somebody asked for this very address, so other machines may read it without a password: what watches a worker in a
+   * private network knows none, and there are only counts, codes and versions to read.
+   */
+  readonly exposed?: boolean
   /** The process's own; what it observes is counted nowhere else. */
   readonly metrics: Metrics
   readonly log: Log
@@ -23,11 +28,12 @@ export type MetricsServerOptions = {
 
 /**
  * Serves `/metrics`, `/livez` and `/readyz` of a process that has no pages to show: a worker.
- * @throws {UNSAFE_BIND} other machines could reach it without a password, or with one of less than 12 characters
+ * @throws {UNSAFE_BIND} other machines could reach it without a password and it is not `exposed`, or with one of less
+ * than 12 characters
  * @throws {BAD_CONFIG} the address cannot be had, or the credentials cannot be used
  */
 export async function startMetricsServer(o: MetricsServerOptions): Promise<Listening> {
-  assertSafeBind(o.host, o.credentials)
+  if (o.exposed !== true || o.credentials !== null) assertSafeBind(o.host, o.credentials)
   const redact = redactor(o.credentials ? [o.credentials.password] : [])
   const app = secureApp({ ...o, redact }, (routes) => {
     metricsRoute(routes, o.metrics)

@@ -92,7 +92,8 @@ ${rows.map((row) => html`<tr><td class="mono">${row.id}</td>
 <td>${row.stages.join(', ')}</td>
 <td class="mono">${row.doing.length === 0 ? html`<span class="soft">idle</span>` : row.doing.map(doing)}</td>
 <td class="ago">${shownAge(row.startedAt, now)}</td>
-<td class="ago">${shownAge(row.seenAt, now)} ago</td></tr>`)}</table>`
+<td class="ago">${row.lost ? html`<span class="bad">lost</span>, ` : ''}${shownAge(row.seenAt, now)} ago</td>
+</tr>`)}</table>`
 }
 
 const doing = ({ stage, partition }: { stage: string; partition: string }): Html =>
@@ -107,8 +108,11 @@ ${rows.map((row) => html`<tr><td>${row.stage}</td>${number(row.waiting ?? 0)}${n
 ${number(row.delayed ?? 0, 'wait')}${number(row.failed ?? 0, 'bad')}</tr>`)}</table>`
 }
 
+const SERVED = html` <span class="soft small">an older revision is still served</span>`
+
 function quarantine(rows: readonly QuarantineStatus[]): Html {
   return html`<table><tr><th>partition</th><th>code</th><th>why</th><th>since</th></tr>
 ${rows.map((row) => html`<tr><td class="mono">${row.partition}</td><td class="mono bad">${row.code}</td>
-<td>${row.message}</td><td class="ago">${shownInstant(row.since)}</td></tr>`)}</table>`
+<td>${row.message}${row.served ? SERVED : ''}</td>
+<td class="ago">${shownInstant(row.since)}</td></tr>`)}</table>`
 }

@@ -29,6 +29,8 @@ export type QuarantineStatus = {
   readonly code: string
   readonly message: string
   readonly since: Date
+  /** The lake still shows an older revision. */
+  readonly served: boolean
 }
 
 /** What the status page and `/api/status` show. A part that could not be read is null, and `problems` says why. */
@@ -113,8 +115,8 @@ async function runsOf(plan: StatusSources['plan']): Promise<readonly RunStatus[]
 
 async function quarantineOf(keeper: StatusSources['keeper']): Promise<readonly QuarantineStatus[]> {
   const shown: QuarantineStatus[] = []
-  for await (const { partition, code, message, since } of keeper.quarantine({})) {
-    shown.push({ partition: partitionKeyOf(partition), code, message, since })
+  for await (const { partition, code, message, since, published } of keeper.quarantine({})) {
+    shown.push({ partition: partitionKeyOf(partition), code, message, since, served: published !== null })
     if (shown.length >= QUARANTINE_SHOWN) break
   }
   return shown

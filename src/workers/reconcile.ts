@@ -17,6 +17,8 @@ export type ReconcilePorts = Pick<Ports, 'staging' | 'lake' | 'now' | 'log'> & {
 export type Reconciled = {
   readonly requeued: number
   readonly finishedRuns: readonly string[]
+  /** Workers that this pass found dead, each once for all passes: `host:pid`. */
+  readonly lostWorkers: readonly string[]
   readonly swept: Swept
   readonly repaired: Repaired
 }
@@ -36,11 +38,21 @@ export async function reconcile(ports: ReconcilePorts, periodMs: number, compare
     if (unfinished[stage] > 0) requeued += await requeueLost(stage, ports, 2 * periodMs)
   }
   const finishedRuns = await ports.plan.finishRuns()
+  const lostWorkers = await tellLost(ports)
   const swept = await sweepOrphans(ports, 2 * periodMs)
   const repaired = await repairPublished(ports, compare === 'all' ? null : 2 * periodMs)
   const work = { requeued, ...swept, ...repaired }
   if (Object.values(work).some((count) => count > 0)) ports.log.info('reconciled', work)
-  return { requeued, finishedRuns, swept, repaired }
+  return { requeued, finishedRuns, lostWorkers, swept, repaired }
+}
+
+async function tellLost({ keeper, log }: ReconcilePorts): Promise<readonly string[]> {
+  const lost = await keeper.missWorkers()
+  return lost.map(({ id, host, pid, seenAt, doing }) => {
+    const at = `${host}:${pid}`
+    log.warn('worker.lost', { worker: id, at, seenAt, held: doing })
+    return at
+  })
 }
 
 /** Page after page, as long as pages are full; rows that live are touched and do not come again. */

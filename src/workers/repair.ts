@@ -6,7 +6,10 @@ import { wantedAgain } from '../domain/plan.js'
 import type { PartitionSummary, KeeperCatalog } from '../domain/ports/keeper-catalog.js'
 import type { JobQueue } from '../domain/ports/job-queue.js'
 import type { PlanCatalog } from '../domain/ports/plan-catalog.js'
+import { FINISHED, type State } from '../domain/states.js'
+import { certificateDrift, rewriteCertificate } from './certificate-beside.js'
 import { plan } from './plan.js'
+import { rowNow } from './published-row.js'
 import type { Ports } from './stage.js'
 
 export type RepairPorts = Pick<Ports, 'lake' | 'log'> & {
@@ -15,28 +18,62 @@ export type RepairPorts = Pick<Ports, 'lake' | 'log'> & {
   readonly queue: JobQueue
 }
 
-/** `noted`: the bytes are right and only the ETag was not. `restarted`: other bytes, or none; the partition is done again. */
-export type Repaired = { readonly noted: number; readonly restarted: number }
+/**
+ * `noted`: the bytes are right and only the ETag was not. `restarted`: other bytes, or none; the partition is done
+ * again. `certificates`: the data is right, and the certificate beside it was written anew from the catalog's. An
+ * object whose source was refused since cannot be made again: that is only logged.
+ */
+export type Repaired = { readonly noted: number; readonly restarted: number; readonly certificates: number }
 
 /**
- * Compares published objects with what the catalog says of them, by ETag and where that differs by hash. A worker that lost
- * its database in mid-publication can leave such a difference; so can a hand in the bucket. `changedWithinMs` narrows
- * it to rows that changed lately; null compares them all. An object that cannot be compared now is logged, and is for the
- * next pass.
+ * Compares published objects with what the catalog says of them, by ETag and where that differs by hash. A worker that
+ * lost its database in mid-publication can leave such a difference; so can a hand in the bucket. `changedWithinMs`
+ * narrows it to rows that changed lately; null compares them all. An object that cannot be compared now is logged, and
+ * is for the next pass.
  */
 export async function repairPublished(ports: RepairPorts, changedWithinMs: number | null): Promise<Repaired> {
   const drifted: PartitionSummary[] = []
-  let noted = 0
+  const counts = { noted: 0, certificates: 0 }
   const recent = changedWithinMs === null ? {} : { changedWithinMs }
-  for await (const row of ports.keeper.partitions({ states: ['verified', 'provisional'], ...recent })) {
-    const verdict = await compare(row, ports).catch((thrown: unknown) => {
+  for await (const row of ports.keeper.partitions({ states: FINISHED, published: true, ...recent })) {
+    const verdict = await mended(row, ports, counts).catch((thrown: unknown) => {
       const { code, message } = asPipelineError(thrown)
       ports.log.warn('published.not_compared', { partition: partitionKeyOf(row.partition), code, message })
     })
-    if (verdict === 'noted') noted++
-    if (verdict === 'drifted') drifted.push(row)
+    if (verdict === 'drifted' && REMADE.includes(row.state)) drifted.push(row)
+    else if (verdict === 'drifted') {
+      ports.log.warn('published.lost', { partition: partitionKeyOf(row.partition), state: row.state })
+    }
   }
-  return { noted, restarted: drifted.length === 0 ? 0 : await restart(drifted, ports) }
+  return { ...counts, restarted: drifted.length === 0 ? 0 : await restart(drifted, ports) }
+}
+
+/** From any other end a new try comes to the same end, and every pass would start it again. */
+const REMADE: readonly State[] = ['verified', 'provisional']
+
+/** Notes a changed ETag, writes a certificate anew; what it cannot mend has drifted. */
+async function mended(
+  row: PartitionSummary, ports: RepairPorts, counts: { noted: number; certificates: number },
+): Promise<'drifted' | null> {
+  const verdict = await compare(row, ports)
+  if (verdict === 'drifted') return verdict
+  if (verdict === 'noted') counts.noted++
+  if (await certificateMended(row, ports)) counts.certificates++
+  return null
+}
+
+/**
+ * A publication under way writes the certificate before the catalog has it: a row that has left its end is left alone.
+ */
+async function certificateMended(row: PartitionSummary, ports: RepairPorts): Promise<boolean> {
+  const { partition, generation, certificate } = row
+  const seen = certificate && (await certificateDrift(partition, certificate, ports.lake))
+  if (!seen) return false
+  const now = await rowNow(partition, ports.keeper)
+  if (now?.generation !== generation || !FINISHED.includes(now.state)) return false
+  await rewriteCertificate({ partition, certificate, seen }, ports.lake)
+  ports.log.warn('published.certificate_rewritten', { partition: partitionKeyOf(partition), was: seen.drift })
+  return true
 }
 
 async function compare({ partition, published }: PartitionSummary, ports: RepairPorts): Promise<'same' | 'noted' | 'drifted'> {

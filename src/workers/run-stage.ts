@@ -12,7 +12,7 @@ import { download } from './download.js'
 import { keepLease } from './lease.js'
 import { forgetQuarantined, quarantineSources } from './quarantine-sources.js'
 import type { Directive, Handlers, Ports, StageResult, StartedJob } from './stage.js'
-import { sweepExecution } from './sweep.js'
+import { leaveExecution, sweepExecution } from './sweep.js'
 import { upload } from './upload.js'
 import { verify } from './verify.js'
 
@@ -119,6 +119,7 @@ async function record(c: Claim, job: StartedJob, result: StageResult, ports: Por
       ports.pass(`${stage}.committed`, partitionKeyOf(c.partition))
       await ports.queue.enqueue([{ ...job, stage: NEXT[stage] }])
       ports.pass(`${stage}.enqueued`, partitionKeyOf(c.partition))
+      await leaveExecution(c, ports)
       return { kind: 'done', outcome: 'ok' }
     }
     case 'publish':

@@ -24,6 +24,8 @@ export type WorkersOptions = {
   readonly lockMs?: number
   /** Milliseconds that a job gets to wind up after its signal fired. */
   readonly settleMs?: number
+  /** Frees what a job holds that is handed back unfinished, at a shutdown; it rejects never. */
+  readonly letGo?: (job: StartedJob) => Promise<void>
   /** A job whose worker died was put back. */
   readonly onStalled?: (stage: Stage) => void
   /** The queue ended a job that its workers kept dying on, without running it again. */
@@ -59,6 +61,8 @@ export function startWorkers(o: WorkersOptions): WorkersHandle {
   let draining: Promise<void> | null = null
   const execution = {
     run: o.run, running, settleMs, lockMs: o.lockMs ?? DEFAULT_LOCK_MS, isDraining: () => draining !== null,
+    letGo: o.letGo ?? (() => Promise.resolve()),
+    onForeign: ({ code, message }: PipelineError, jobId: string) => o.log.warn('job.newer', { jobId, code, message }),
   }
   const workers = o.stages.map(({ stage, concurrency, policy = POLICY[stage] }) => {
     const worker: StageWorker = o.backend.worker({
@@ -106,7 +110,17 @@ const GIVEN_UP = new Set(['job stalled more than allowable limit', 'job started 
 
 function givenUp(stage: Stage, job: BullJob, reason: string, o: WorkersOptions): void {
   o.log.error('job.given_up', { stage, jobId: job.id, reason })
-  o.onGivenUp?.({ ...decodeStageJob(job.data), stage }, reason)
+  const payload = payloadOf(job)
+  if (payload) o.onGivenUp?.({ ...payload, stage }, reason)
+}
+
+/** Null for a payload that this program does not understand: its row is for reconcile, and for a program that does. */
+function payloadOf(job: BullJob): StageJob | null {
+  try {
+    return decodeStageJob(job.data)
+  } catch {
+    return null
+  }
 }
 
 async function shutDown(

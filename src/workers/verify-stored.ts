@@ -5,6 +5,9 @@ import type { CandleEngine } from '../domain/ports/engine.js'
 import type { KeeperCatalog, PartitionFilter, PartitionSummary } from '../domain/ports/keeper-catalog.js'
 import type { ObjectStore } from '../domain/ports/object-store.js'
 import type { NumericType } from '../domain/candle.js'
+import { STATES, type State } from '../domain/states.js'
+import { certificateDrift } from './certificate-beside.js'
+import { rowNow } from './published-row.js'
 import { withScratch } from './scratch.js'
 
 export type VerifyStoredPorts = {
@@ -17,14 +20,29 @@ export type VerifyStoredPorts = {
 /** What a stored partition looks like today. `drift` is null when all is as the catalog says. */
 export type StoredCheck = { readonly partition: string; readonly rows: number; readonly drift: string | null }
 
-/** Reads every published partition again and compares it with the catalog: presence, hash, rows, values, order. */
+/** One that is being published just now is the next call's: object and catalog change together, but not at once. */
+const STILL: readonly State[] = STATES.filter((state) => state !== 'verifying')
+
+/**
+ * Reads every published partition again and compares it with the catalog: presence, hash, rows, values, order, and the
+ * certificate beside it. What is published counts, not the state: an older revision is read by people too. A difference
+ * is looked at twice, since a newer revision may have been published meanwhile.
+ */
 export async function* verifyStored(
   filter: PartitionFilter, ports: VerifyStoredPorts, signal: AbortSignal,
 ): AsyncGenerator<StoredCheck> {
-  for await (const row of ports.keeper.partitions({ ...filter, states: ['verified', 'provisional'] })) {
+  for await (const row of ports.keeper.partitions({ ...filter, states: STILL, published: true })) {
     signal.throwIfAborted()
-    yield { partition: partitionKeyOf(row.partition), rows: row.published?.rows ?? 0, drift: await driftOf(row, ports, signal) }
+    const check = await checked(row, ports, signal)
+    const again = check.drift === null ? null : await rowNow(row.partition, ports.keeper)
+    if (again === null || again.generation === row.generation) yield check
+    else if (again.published !== null && STILL.includes(again.state)) yield await checked(again, ports, signal)
   }
+}
+
+async function checked(row: PartitionSummary, ports: VerifyStoredPorts, signal: AbortSignal): Promise<StoredCheck> {
+  const drift = await driftOf(row, ports, signal)
+  return { partition: partitionKeyOf(row.partition), rows: row.published?.rows ?? 0, drift }
 }
 
 const UNREADABLE: readonly ErrorCode[] = ['OBJECT_CORRUPT', 'VERIFY_MISMATCH', 'OBJECT_ABSENT', 'ENGINE_CRASHED', 'ENGINE_MEMORY']
@@ -40,8 +58,9 @@ async function driftOf(row: PartitionSummary, ports: VerifyStoredPorts, signal: 
       const path = await ports.lake.materialise({ key, scratch })
       return await ports.engine.inspect({ partition, path, numericType }, signal)
     })
-    if (is.sha256Hex === published.sha256Hex && is.logicalHash === certificate?.data.logicalHash) return null
-    return is.logicalHash === certificate?.data.logicalHash ? 'other bytes, the same rows' : 'other rows'
+    if (is.logicalHash !== certificate?.data.logicalHash) return 'other rows'
+    if (is.sha256Hex !== published.sha256Hex) return 'other bytes, the same rows'
+    return (await certificateDrift(partition, certificate, ports.lake))?.drift ?? null
   } catch (thrown) {
     signal.throwIfAborted()
     const { code, message } = asPipelineError(thrown)

@@ -3,16 +3,16 @@ import { createHash } from 'node:crypto'
 import { CANDLE_COLUMNS } from '../domain/candle.js'
 import type { Certificate } from '../domain/certificate.js'
 import { certify } from '../domain/certify.js'
-import { diskFull } from '../domain/disk-full.js'
+import { diskFailure } from '../domain/disk-failure.js'
 import { PipelineError } from '../domain/errors.js'
 import type { ConvertFigures, InspectFigures } from '../domain/figures.js'
 import { verdictOf } from '../domain/findings.js'
-import { toJson } from '../domain/json.js'
 import { certificateKeyOf, objectKeyOf, revisionKeyOf, revisionsPrefixOf, stagingFolderOf } from '../domain/names.js'
 import { partitionKeyOf } from '../domain/partition.js'
 import type { Condition, ObjectInfo } from '../domain/ports/object-store.js'
 import type { Claim, Verified } from '../domain/ports/stage-catalog.js'
 import type { Converted, Published, Uploaded } from '../domain/work.js'
+import { certificateText } from './certificate-beside.js'
 import { quarantineSources } from './quarantine-sources.js'
 import type { Ports, StageResult } from './stage.js'
 
@@ -63,7 +63,10 @@ function materialOf(c: Claim): Pick<Material, 'converted' | 'uploaded'> {
   throw new PipelineError('STAGING_LOST', 'the catalog names no uploaded object', { at: partitionKeyOf(c.partition) })
 }
 
-/** A local file with the bytes to verify: the incoming object, or the published one when an execution died after moving it. */
+/**
+ * A local file with the bytes to verify: the incoming object, or the published one when an execution died after moving
+ * it.
+ */
 async function materialise(c: Claim, { uploaded, scratch, shown, isIn }: Material, ports: Ports): Promise<string> {
   if (!isIn) return await ports.lake.materialise({ key: uploaded.key, scratch })
   if (!shown.data) throw lost(c)
@@ -73,7 +76,9 @@ async function materialise(c: Claim, { uploaded, scratch, shown, isIn }: Materia
 const lost = (c: Claim): PipelineError =>
   new PipelineError('STAGING_LOST', 'the incoming object is gone', { at: partitionKeyOf(c.partition) })
 
-/** @throws {STAGING_LOST} for other bytes than were uploaded @throws {VERIFY_MISMATCH} when a reader sees other values */
+/**
+ * @throws {STAGING_LOST} for other bytes than were uploaded @throws {VERIFY_MISMATCH} when a reader sees other values
+ */
 function compare(was: ConvertFigures, is: InspectFigures, c: Claim): void {
   if (is.sha256Hex !== was.sha256Hex) throw lost(c)
   const names = is.footer.columns.map((column) => column.name).join()
@@ -121,13 +126,13 @@ type WrittenCertificate = { readonly certificate: Certificate; readonly path: st
 
 /** Before the row is locked: a full disk is found out while nothing is published. */
 async function writeCertificate(c: Claim, certificate: Certificate, scratch: string): Promise<WrittenCertificate> {
-  const text = `${toJson(certificate, 2)}\n`
+  const text = certificateText(certificate)
   const path = `${scratch}/certificate.json`
   try {
     await writeFile(path, text)
   } catch (thrown) {
     const isSwept = thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT'
-    throw isSwept ? lost(c) : (diskFull(thrown, path) ?? thrown)
+    throw isSwept ? lost(c) : (diskFailure(thrown, path) ?? thrown)
   }
   return { certificate, path, sha256Hex: createHash('sha256').update(text).digest('hex') }
 }

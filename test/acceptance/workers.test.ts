@@ -1,10 +1,11 @@
 import { expect } from 'chai'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { archive, type Archive } from '../support/archive.js'
 import { ask } from '../support/ask.js'
 import {
-  filesBelow, jsonLines, lastJson, printed, runCli, startCli, temporaryHome, until, type Home, type Running,
+  errorOf, filesBelow, jsonLines, lastJson, printed, runCli, startCli, temporaryHome, until, type Home, type Running,
 } from '../support/cli.js'
 import { statesOf } from '../support/embedded.js'
 import { freePort } from '../support/redis.js'
@@ -12,7 +13,7 @@ import { freePort } from '../support/redis.js'
 const MONTHS = ['2024-01', '2024-02', '2024-03', '2024-04']
 
 type Status = {
-  lake: { partitions: Record<string, number>; bytes: number }
+  lake: { partitions: Record<string, number>; published: number; bytes: number }
   runs: { id: string; kind: string; state: string; total: number; partitions: Record<string, number>; rows: number; flagged: number }[]
   workers: { pid: number; stages: string[] }[]
   queue: Record<string, Record<string, number>>
@@ -164,9 +165,61 @@ describe('acceptance: workers, and those who watch over them', function () {
     const words = await runCli(['verify', 'spot-klines/DRIFTUSDT/1d/2024-0?'], home.env)
     expect(words.code).to.equal(2)
     expect(words.stdout).to.match(/^x spot-klines\/DRIFTUSDT\/1d\/2024-02 {2}\S/m)
+    writeFileSync(path, good)
+    await drifts(join(home.dir, 'lake/spot-klines/driftusdt/1d/2024-02/certificate.json'))
+    writeFileSync(path, good.subarray(1))
     expect((await runCli([...args, '--force', '-q'], home.env)).code).to.equal(0)
     expect(readFileSync(path).equals(good), 'the same source gives the same bytes').to.equal(true)
     expect((await runCli(['verify', 'spot-klines/DRIFTUSDT', '-q'], home.env)).code).to.equal(0)
+  })
+
+  /** A certificate that is missing, spoilt or another is named by verify and written anew by reconcile. */
+  const drifts = async (path: string): Promise<void> => {
+    const good = readFileSync(path, 'utf8')
+    const other = good.replace(/"rows": \d+/, '"rows": 1')
+    expect(other).to.not.equal(good)
+    const cases = [[null, 'certificate.json is missing'], ['{"v":', 'certificate.json cannot be parsed'], [other, "certificate.json is not the catalog's certificate"]] as const
+    for (const [text, drift] of cases) {
+      if (text === null) rmSync(path)
+      else writeFileSync(path, text)
+      const seen = await runCli(['verify', 'spot-klines/DRIFTUSDT/1d/2024-02', '--json'], home.env)
+      expect(seen.code).to.equal(2)
+      expect(jsonLines(seen.stdout)[0]).to.include({ type: 'check', drift })
+      const mended = lastJson(await runCli(['reconcile', '--json'], home.env))['repaired']
+      expect(mended, drift).to.include({ restarted: 0, certificates: 1 })
+      expect(JSON.parse(readFileSync(path, 'utf8')), drift).to.deep.equal(JSON.parse(good))
+    }
+    expect((await runCli(['verify', 'spot-klines/DRIFTUSDT', '-q'], home.env)).code).to.equal(0)
+  }
+
+  it('an older revision is still served, verified and shown where the archive wrote a bad file over its source', async () => {
+    const month = { symbol: 'OLDERUSDT', interval: '1d', month: '2024-02' }
+    await served.month(month)
+    const args = ['backfill', '--symbols', 'OLDERUSDT', '--intervals', '1d', '--from', '2024-02', '--to', '2024-02', '-q']
+    expect((await runCli(args, home.env)).code).to.equal(0)
+    const path = join(home.dir, 'lake/spot-klines/olderusdt/1d/2024-02/data.parquet')
+    const good = readFileSync(path)
+    const { lake: before } = lastJson(await runCli(['status', '--json'], home.env)) as Status
+    await served.placeCsv(month, served.lines(month).map((line) => line.replace(/^(\d+),([^,]+),/, '$1,-1,')))
+    expect((await runCli(args, home.env)).code, 'quarantined').to.equal(2)
+
+    expect(readFileSync(path).equals(good), 'it is still there').to.equal(true)
+    const { lake: after } = lastJson(await runCli(['status', '--json'], home.env)) as Status
+    expect(after.partitions['quarantined']).to.equal((before.partitions['quarantined'] ?? 0) + 1)
+    expect(after).to.include({ bytes: before.bytes, published: before.published })
+    expect((await runCli(['status'], home.env)).stdout).to.include('1 of an older revision still served')
+    const list = await runCli(['quarantine', 'list', 'spot-klines/OLDERUSDT'], home.env)
+    expect(list.stdout).to.include('an older revision is still served')
+
+    const verify = async (): Promise<Record<string, unknown>> => lastJson(await runCli(['verify', 'spot-klines/OLDERUSDT', '--json'], home.env))
+    expect(await verify()).to.include({ partitions: 1, rows: 29, drifted: 0 })
+    writeFileSync(path, good.subarray(1))
+    expect(await verify()).to.include({ partitions: 1, drifted: 1 })
+    const repaired = lastJson(await runCli(['reconcile', '--json'], home.env))['repaired']
+    expect(repaired, 'its source is refused: it cannot be made again').to.include({ noted: 0, restarted: 0 })
+    writeFileSync(path, good)
+    expect(lastJson(await runCli(['reconcile', '--json'], home.env))['repaired']).to.include({ noted: 1, restarted: 0 })
+    expect(await verify()).to.include({ partitions: 1, drifted: 0 })
   })
 
   it('reconcile says what it would do, and has nothing to do in a lake in order', async () => {
@@ -199,6 +252,29 @@ describe('acceptance: workers, and those who watch over them', function () {
     const ended = await runCli(['status', '--json'], { ...home.env, NUMERIC_TYPE: 'decimal' })
     expect(ended.code).to.equal(1)
     expect(ended.stderr).to.include('"NUMERIC_TYPE_MISMATCH"').and.to.include('NUMERIC_TYPE')
+  })
+
+  it('a catalog keeps to its lake; one that was moved is taken where its objects are, and its worker is not running', async () => {
+    const [from, to] = [join(home.dir, 'lake'), join(home.dir, 'elsewhere')]
+    const moved = { ...home.env, LAKE_URL: pathToFileURL(to).href }
+    const refused = await runCli(['status', '--json'], moved)
+    expect(refused.code).to.equal(1)
+    expect(errorOf(refused)).to.include({ code: 'LAKE_MISMATCH', at: pathToFileURL(from).href })
+    expect(errorOf(refused).message).to.include(pathToFileURL(to).href)
+    expect(errorOf(refused).do).to.include('candlelake lake moved')
+
+    const empty = await runCli(['lake', 'moved', '--json'], moved)
+    expect(errorOf(empty).message, 'nothing is there').to.match(/lacks spot-klines/)
+    cpSync(from, to, { recursive: true })
+    expect(lastJson(await runCli(['lake', 'moved', '--dry-run', '--json'], moved))).to.include({ dryRun: true })
+    expect((await runCli(['status'], home.env)).code, 'a dry run moves nothing').to.equal(0)
+    const done = await runCli(['lake', 'moved', '--json'], moved)
+    expect(done.code, done.stderr).to.equal(0)
+    expect(lastJson(done)).to.include({ from: pathToFileURL(from).href, to: pathToFileURL(to).href })
+    expect(lastJson(done)['looked']).to.be.greaterThan(0)
+    expect((await runCli(['status'], moved)).code).to.equal(0)
+    expect(errorOf(await runCli(['status', '--json'], home.env)).code).to.equal('LAKE_MISMATCH')
+    expect((await runCli(['lake', 'moved'], home.env)).code, 'and back').to.equal(0)
   })
 
   it('the server shows it all: page, board, metrics and health', async () => {

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
 import { PipelineError } from '../../src/domain/errors.js'
+import { JOB_VERSION } from '../../src/jobs/stage-job.js'
 import { NEXT, STAGES } from '../../src/jobs/stages.js'
 import { Bench, DONE, idOf, jobOf, jobsOf, lines, QUICK, until, type QueuePlace } from './queue.harness.js'
 
@@ -170,11 +171,35 @@ export function queueContract(name: string, make: () => Promise<QueuePlace>): vo
 
       it('fails a job whose payload is of no known form without running it', async () => {
         const { started } = bench.script([])
-        await bench.backend.queue('download').add('odd', { v: 2 }, { jobId: 'odd-one' })
+        await bench.backend.queue('download').add('odd', { v: 1, p: 7 }, { jobId: 'odd-one' })
         await bench.counted('failed', 1)
         expect(started).to.deep.equal([])
         const [failed] = await bench.backend.queue('download').getFailed()
         expect(failed?.failedReason).to.match(/^BAD_JOB: /)
+      })
+
+      it('runs a payload as version 0.1.0 wrote it', async () => {
+        const { started } = bench.script([])
+        const payload = { v: 1, p: 'spot-klines/BTCUSDT/1h/2024-01', g: 3, k: 'r' }
+        await bench.backend.queue('download').add('old', payload, { jobId: 'download__spot-klines__BTCUSDT__1h__2024-01__g3' })
+        await bench.counted('completed', 1)
+        expect(started[0]).to.deep.include({
+          partition: { dataset: 'spot-klines', symbol: 'BTCUSDT', interval: '1h', month: '2024-01' }, generation: 3, kind: 'retry', attempt: 0,
+        })
+      })
+
+      it('leaves a job of a newer program for a newer worker: delayed, not run, and no attempt spent', async () => {
+        const { log, events } = lines()
+        const { started } = bench.script([], { log })
+        const queue = bench.backend.queue('download')
+        await queue.add('new', { v: JOB_VERSION + 1, partitions: [] }, { jobId: 'newer-one' })
+        await bench.counted('delayed', 1)
+        expect(started).to.deep.equal([])
+        expect(events).to.include('job.newer')
+        const job = await queue.getJob('newer-one')
+        expect(job?.attemptsMade).to.equal(0)
+        await bench.queue.enqueue([jobOf(0)])
+        await until('others go on', () => started.length === 1)
       })
 
       it('delays a job without an attempt when the runner throws for infrastructure, and retries it for the rest', async () => {
@@ -217,6 +242,63 @@ export function queueContract(name: string, make: () => Promise<QueuePlace>): vo
 
       it('says what the server is and where', async () => {
         expect(await bench.backend.describe()).to.match(/^(Redis|Valkey|Postgres) \d+[.\d]* at \S+$/)
+      })
+    })
+
+    describe('while infrastructure says no', () => {
+      const PAUSE_MS = 700
+      const refused = { kind: 'delay', ms: PAUSE_MS, code: 'STAGING_FULL' } as const
+
+      it('one job at a time tries, the other stages go on, and all is done when it says yes again', async function () {
+        this.timeout(60_000)
+        const [jobs, concurrency] = [300, 4]
+        const tries: number[] = []
+        let isAway = true
+        const attempts = new Set<number>()
+        bench.work((job) => {
+          attempts.add(job.attempt)
+          if (job.stage !== 'download' || !isAway) return Promise.resolve(DONE)
+          tries.push(Date.now())
+          return Promise.resolve(refused)
+        }, { stages: [{ stage: 'download', concurrency }, { stage: 'verify', concurrency: 1 }] })
+        await bench.queue.enqueue(jobsOf(jobs))
+        await until('the stage was tried', () => tries.length > 0)
+        await bench.queue.enqueue(jobsOf(20, { stage: 'verify' }))
+        await until('the other stage is done', async () => (await bench.queue.counts()).verify.completed === 20)
+        await until('some pauses went by', () => Date.now() > (tries[0] ?? 0) + 6 * PAUSE_MS)
+        // Those in hand when it began, then one a pause: 300 would have been tried within the first.
+        expect(tries.length).to.be.within(4, 2 * concurrency + 7)
+        isAway = false
+        await until('all are done', async () => {
+          const { waiting, active, delayed } = (await bench.queue.counts()).download
+          return waiting + active + delayed === 0
+        })
+        expect([...attempts], 'no attempt was spent').to.deep.equal([0])
+      })
+
+      it('a partition that somebody else has, or whose own source is away, holds nobody back', async () => {
+        const done: string[] = []
+        bench.work((job) => {
+          const { month } = job.partition
+          if (month === '2017-01') return Promise.resolve({ kind: 'delay', ms: 60_000, code: 'ARCHIVE_UNREACHABLE' } as const)
+          if (month <= '2017-04') return Promise.resolve({ kind: 'delay', ms: 60_000, code: 'LEASE_HELD' } as const)
+          done.push(month)
+          return Promise.resolve(DONE)
+        })
+        await bench.queue.enqueue(jobsOf(30))
+        await until('the others are done', () => done.length === 26)
+        await bench.counted('delayed', 4)
+      })
+
+      it('a worker that waits for it can be drained at once', async () => {
+        const { handle, started } = bench.script(Array.from({ length: 9 }, () => ({ ...refused, ms: 60_000 })))
+        await bench.queue.enqueue(jobsOf(9))
+        await bench.counted('delayed', 2)
+        expect(started).to.have.length(2)
+        const begun = Date.now()
+        await handle.drain(30_000)
+        expect(Date.now() - begun).to.be.lessThan(5_000)
+        expect((await bench.queue.counts()).download).to.include({ waiting: 7, active: 0, delayed: 2 })
       })
     })
 

@@ -9,7 +9,7 @@ import type { App, PlanReport } from '../../src/cli/app.js'
 import { openApp } from '../../src/compose.js'
 import { resolveConfig } from '../../src/config.js'
 import type { State } from '../../src/domain/states.js'
-import { openBackend, type QueueBackend } from '../../src/queues/backend.js'
+import { openBackend, queueNamesOf, type QueueBackend } from '../../src/queues/backend.js'
 import { freshDatabase, startServer, type TestServer } from '../support/postgres.js'
 import { startRedis, type TestRedis } from '../support/redis.js'
 import { tempFolder } from '../support/temp-folder.js'
@@ -111,8 +111,9 @@ async function assemble(o: RigOptions, undo: (() => Promise<unknown>)[]): Promis
   const logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
   const app = openApp({ config, observe: () => undefined, log: logger })
   undo.push(() => app.close())
-  await app.keeper()
-  const queues = await openBackend({ url: redisUrl, postgres: connection, maxConnections: 2 })
+  const lake = await (await app.keeper()).lake()
+  const names = queueNamesOf(redisUrl, lake?.catalogId ?? '')
+  const queues = await openBackend({ url: redisUrl, postgres: connection, maxConnections: 2, ...names })
   undo.push(() => queues.close())
   const workers: WorkerChild[] = []
   undo.push(() => Promise.all(workers.map((worker) => worker.kill())))

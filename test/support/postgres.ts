@@ -22,6 +22,12 @@ export async function freshDatabase(): Promise<TestDatabase> {
   }
 }
 
+/** A connection as the text of DATABASE_URL. */
+export function urlOf({ connection: { host, port, user, password, database } }: Pick<TestDatabase, 'connection'>): string {
+  const who = `${user ?? 'tester'}${typeof password === 'string' ? `:${encodeURIComponent(password)}` : ''}`
+  return `postgres://${who}@${encodeURIComponent(host ?? 'localhost')}${port === undefined ? '' : `:${port}`}/${database ?? 'postgres'}`
+}
+
 /** How to reach the server's maintenance database, as somebody who may create databases. */
 export function testServer(): Promise<pg.PoolConfig> {
   const url = process.env['TEST_DATABASE_URL']
@@ -35,6 +41,13 @@ export function testServer(): Promise<pg.PoolConfig> {
 function configOf(url: string): pg.PoolConfig {
   const { host, port, user, password, database } = new pg.Client({ connectionString: url })
   return { host, port, ...(user ? { user } : {}), ...(password ? { password } : {}), database: database ?? 'postgres' }
+}
+
+/** A database as DATABASE_URL names it. */
+export function addressOf({ host, port, user, password, database }: pg.PoolConfig): string {
+  const secret = typeof password === 'string' ? `:${encodeURIComponent(password)}` : ''
+  const at = `${encodeURIComponent(host ?? 'localhost')}${port === undefined ? '' : `:${port}`}`
+  return `postgres://${user ?? 'tester'}${secret}@${at}/${database ?? 'postgres'}`
 }
 
 async function execute(server: pg.PoolConfig, statement: string): Promise<void> {
@@ -51,8 +64,11 @@ export type TestServer = {
   readonly start: () => Promise<void>
 }
 
-/** A server of its own in a temporary folder, on a Unix socket. Not durable unless asked for: no test cuts power. */
-export async function startServer(o: { durable?: boolean } = {}): Promise<TestServer> {
+/**
+ * A server of its own in a temporary folder, on a Unix socket. Not durable unless asked for: no test cuts power. `bin` is
+ * the folder of another server's programs than the npm package's.
+ */
+export async function startServer(o: { durable?: boolean; bin?: string } = {}): Promise<TestServer> {
   const dir = mkdtempSync('/tmp/candlelake-pg-')
   let child: ChildProcess | null = null
   const remove = (): void => rmSync(dir, { recursive: true, force: true })
@@ -61,7 +77,7 @@ export async function startServer(o: { durable?: boolean } = {}): Promise<TestSe
     remove()
   })
   const user = serverUser()
-  const program = programIn(dir)
+  const program = o.bin === undefined ? programIn(dir) : { bin: o.bin, env: { PATH: '/usr/bin:/bin', LC_ALL: 'C', TZ: 'UTC' } }
   chmodSync(dir, 0o755)
   const data = join(dir, 'data')
   for (const path of [data, join(dir, 'socket')]) {

@@ -39,12 +39,12 @@ const progress: RunProgress = {
 }
 const quarantined: QuarantineEntry = {
   partition: partitionOf('ETHUSDT', '2021-04'), generation: 1, code: 'CORRUPT', message: 'row 8,112 has volume -3',
-  facts: {}, kept: null, since: new Date('2026-11-20T03:04:05Z'),
+  facts: {}, kept: null, since: new Date('2026-11-20T03:04:05Z'), published: null,
 }
 const worker: WorkerRow = {
   id: 'w-5f2', host: 'lake-1', pid: 4711, stages: ['download', 'convert', 'upload', 'verify'],
   doing: [{ stage: 'convert', partition: 'spot-klines/BTCUSDT/1h/2022-04' }],
-  startedAt: new Date(Date.now() - 3_700_000), seenAt: new Date(Date.now() - 2_000),
+  lost: false, startedAt: new Date(Date.now() - 3_700_000), seenAt: new Date(Date.now() - 2_000),
 }
 
 /** What a server is given, with a small lake behind it; parts may be replaced. */
@@ -58,7 +58,8 @@ export function serverParts(some: Partial<ServerOptions> = {}): ServerOptions {
       summary: () => Promise.resolve((Object.entries(states) as [State, number][]).map(([state, partitions]) => {
         const stored = state === 'verified' ? progress : { rows: 0, bytesIn: 0, bytesOut: 0 }
         const { rows, bytesIn, bytesOut } = stored
-        return { dataset: 'spot-klines', interval: '1h', state, partitions, rows, bytesIn, bytesOut }
+        const published = state === 'verified' ? partitions : 0
+        return { dataset: 'spot-klines', interval: '1h', state, partitions, published, rows, bytesIn, bytesOut }
       })),
       workers: () => Promise.resolve([worker]),
       // eslint-disable-next-line @typescript-eslint/require-await -- it has nothing to wait for

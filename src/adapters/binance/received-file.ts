@@ -1,6 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import { open, type FileHandle } from 'node:fs/promises'
-import { diskFull } from '../../domain/disk-full.js'
+import { diskFailure } from '../../domain/disk-failure.js'
 import { ZipHead } from './zip-head.js'
 
 /** A file that a body is written to, hashed and counted on the way; it can be begun anew. */
@@ -16,9 +16,9 @@ export class ReceivedFile {
     this.#handle = handle
   }
 
-  /** @throws {DISK_FULL} */
+  /** @throws {DISK_FULL, STORE_UNREACHABLE} */
   static async create(path: string): Promise<ReceivedFile> {
-    return orDiskFull(path, async () => new ReceivedFile(path, await open(path, 'w')))
+    return orDiskFailure(path, async () => new ReceivedFile(path, await open(path, 'w')))
   }
 
   get bytes(): number {
@@ -29,10 +29,10 @@ export class ReceivedFile {
     return this.#head
   }
 
-  /** Appends a chunk; false when the file cannot be a ZIP. @throws {DISK_FULL} */
+  /** Appends a chunk; false when the file cannot be a ZIP. @throws {DISK_FULL, STORE_UNREACHABLE} */
   async append(chunk: Buffer): Promise<boolean> {
     if (!this.#head.push(chunk)) return false
-    await orDiskFull(this.path, async () => {
+    await orDiskFailure(this.path, async () => {
       for (let written = 0; written < chunk.length; ) {
         const { bytesWritten } = await this.#handle.write(chunk, written, chunk.length - written, this.#bytes + written)
         written += bytesWritten
@@ -45,7 +45,7 @@ export class ReceivedFile {
 
   /** Forgets what was received. */
   async restart(): Promise<void> {
-    await this.#handle.truncate(0)
+    await orDiskFailure(this.path, () => this.#handle.truncate(0))
     this.#hash = createHash('sha256')
     this.#head = new ZipHead()
     this.#bytes = 0
@@ -61,10 +61,10 @@ export class ReceivedFile {
   }
 }
 
-async function orDiskFull<T>(path: string, work: () => Promise<T>): Promise<T> {
+async function orDiskFailure<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work()
   } catch (thrown) {
-    throw diskFull(thrown, path) ?? thrown
+    throw diskFailure(thrown, path) ?? thrown
   }
 }

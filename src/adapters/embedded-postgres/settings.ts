@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises'
+import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Place } from './place.js'
 
@@ -39,5 +39,8 @@ const hbaFileOf = (place: Place): string => join(place.baseDir, 'pg_hba.conf')
  * without a name has no peer name.
  */
 export async function writeHbaFile(place: Place): Promise<void> {
-  await writeFile(hbaFileOf(place), `local all ${ROLE} scram-sha-256\n`, { mode: 0o644 })
+  const path = hbaFileOf(place)
+  await writeFile(path, `local all ${ROLE} scram-sha-256\n`)
+  // Writing minds the umask, and the server's user has to read it.
+  await chmod(path, 0o644)
 }

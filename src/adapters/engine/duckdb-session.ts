@@ -1,4 +1,5 @@
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api'
+import { diskFailure } from '../../domain/disk-failure.js'
 import { PipelineError } from '../../domain/errors.js'
 
 /** What one slot's DuckDB may use. Bytes. */
@@ -32,9 +33,8 @@ export function engineError(thrown: unknown, what: string): PipelineError {
   if (thrown instanceof PipelineError) return thrown
   const text = thrown instanceof Error ? thrown.message : String(thrown)
   const code = typeof thrown === 'object' && thrown !== null && 'code' in thrown ? thrown.code : null
-  if (code === 'ENOSPC' || code === 'EDQUOT' || /No space left on device|Disk quota exceeded/i.test(text)) {
-    return new PipelineError('DISK_FULL', `the disk is full while ${what}`, { at: what }, thrown)
-  }
+  const ofDisk = diskFailure(thrown, what)
+  if (ofDisk) return ofDisk
   if (code === 'ERR_MEMORY_ALLOCATION_FAILED' || thrown instanceof RangeError || /Out of Memory Error/i.test(text)) {
     return new PipelineError(
       'ENGINE_MEMORY',

@@ -4,7 +4,7 @@ import type { ConvertFigures, InspectFigures } from '../../domain/figures.js'
 import type { CandleEngine } from '../../domain/ports/engine.js'
 import { partialOf } from './convert-partition.js'
 import type { ChildOptions, EngineRequest } from './engine-messages.js'
-import { EngineProcess } from './engine-process.js'
+import { EngineProcess, unavailable } from './engine-process.js'
 
 export type EngineOptions = {
   /** Requests at once, each in a process of its own. */
@@ -49,7 +49,8 @@ class Pool implements EnginePool {
     try {
       return (await this.#ask({ kind: 'convert', request }, signal)) as ConvertFigures
     } catch (thrown) {
-      await rm(partialOf(request.outPath), { force: true })
+      // The first error says more than one of this disk again.
+      await rm(partialOf(request.outPath), { force: true }).catch(() => undefined)
       throw thrown
     }
   }
@@ -112,8 +113,16 @@ class Pool implements EnginePool {
   #take(): EngineProcess {
     let child = this.#idle.pop()
     while (child && !child.alive) child = this.#idle.pop()
-    child ??= new EngineProcess(this.#options)
+    child ??= started(this.#options)
     this.#busy.add(child)
     return child
+  }
+}
+
+function started(options: ChildOptions): EngineProcess {
+  try {
+    return new EngineProcess(options)
+  } catch (thrown) {
+    throw unavailable(thrown)
   }
 }

@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { remedyOf } from '../../domain/disk-failure.js'
 import { PipelineError } from '../../domain/errors.js'
 import type { ConvertFigures, InspectFigures } from '../../domain/figures.js'
 import { errorOfAnswer, type ChildOptions, type EngineAnswer, type EngineRequest } from './engine-messages.js'
@@ -10,7 +11,13 @@ const FLAGS = ['--single-threaded-gc']
 const COMPLAINT_MAX = 2_000
 
 /** How a child ended. */
-type End = { readonly code: number | null; readonly signal: NodeJS.Signals | null; readonly complaint: string }
+type End = {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly complaint: string
+  /** It never began. */
+  readonly unborn?: Error
+}
 
 /**
  * One child process and the one request it may have. It keeps this process alive only while it works, and gets no
@@ -33,14 +40,14 @@ export class EngineProcess {
       this.#complaint = (this.#complaint + piece.toString()).slice(-COMPLAINT_MAX)
     })
     this.#ended = new Promise((resolve) => {
-      const end = (code: number | null, signal: NodeJS.Signals | null) => {
+      const end = (code: number | null, signal: NodeJS.Signals | null, unborn?: Error) => {
         this.alive = false
-        resolve({ code, signal, complaint: this.#complaint })
+        resolve({ code, signal, complaint: this.#complaint, ...(unborn ? { unborn } : {}) })
       }
       this.#child.once('exit', end)
-      this.#child.once('error', (error) => {
+      this.#child.on('error', (error) => {
         this.#complaint += error.message
-        if (this.#child.pid === undefined) end(null, null)
+        if (this.#child.pid === undefined) end(null, null, error)
       })
     })
     this.#hold(false)
@@ -66,7 +73,8 @@ export class EngineProcess {
     this.#child.once('message', onAnswer)
     signal.addEventListener('abort', onAbort, { once: true })
     try {
-      if (this.alive) this.#child.send(message, () => undefined)
+      // A process that never began has no `send`.
+      if (this.alive && this.#child.pid !== undefined) this.#child.send(message, () => undefined)
       const answer = await Promise.race([answered, this.#ended])
       if ('code' in answer) {
         signal.throwIfAborted()
@@ -97,8 +105,16 @@ export class EngineProcess {
   }
 }
 
-function crashed({ code, signal, complaint }: End): PipelineError {
+function crashed({ code, signal, complaint, unborn }: End): PipelineError {
+  if (unborn) return unavailable(unborn)
   const how = signal === null ? `exit code ${code ?? 'none'}` : signal
   const facts = { exitCode: code, signal, complaint: complaint.trim().slice(0, 500) || null }
   return new PipelineError('ENGINE_CRASHED', `the engine process ended with ${how}`, facts)
+}
+
+/** No process, no partition in it: the machine is out of something, and the work waits. */
+export function unavailable(thrown: unknown): PipelineError {
+  const errno = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown'
+  const facts = { errno, do: remedyOf(errno) ?? 'look whether this machine can start processes' }
+  return new PipelineError('ENGINE_UNAVAILABLE', `no engine process can be started (${errno})`, facts, thrown)
 }

@@ -1,5 +1,6 @@
 import type { DuckDBConnection } from '@duckdb/node-api'
 import { CANDLE_COLUMNS, sqlTypeOf } from '../../domain/candle.js'
+import { diskFailure } from '../../domain/disk-failure.js'
 import { PipelineError } from '../../domain/errors.js'
 import type { FooterFigures, InspectFigures } from '../../domain/figures.js'
 import type { InspectRequest } from '../../domain/ports/engine.js'
@@ -41,7 +42,8 @@ function digestOrRefuse(path: string): ReturnType<typeof digestOf> {
   try {
     return digestOf(path)
   } catch (thrown) {
-    throw new PipelineError('OBJECT_CORRUPT', 'the object cannot be read', { at: path }, thrown)
+    const corrupt = new PipelineError('OBJECT_CORRUPT', 'the object cannot be read', { at: path }, thrown)
+    throw diskFailure(thrown, path) ?? corrupt
   }
 }
 
@@ -103,8 +105,8 @@ const foreignRow = (row: number): PipelineError =>
 /** DuckDB's complaint about a file; memory, disk and our own errors pass. */
 function unreadable(thrown: unknown, path: string): unknown {
   const text = thrown instanceof Error ? thrown.message : String(thrown)
-  if (thrown instanceof PipelineError || /Out of Memory Error/i.test(text)) return thrown
-  return new PipelineError(
+  if (/Out of Memory Error/i.test(text)) return thrown
+  return diskFailure(thrown, path) ?? new PipelineError(
     'OBJECT_CORRUPT',
     `DuckDB cannot read the object: ${text.slice(0, 300)}`,
     { at: path },

@@ -71,6 +71,9 @@ class FolderStaging implements Staging {
     })
   }
 
+  /** Scratch lies in the folder, and goes with it. */
+  async leave(): Promise<void> {}
+
   async clear(folder: string): Promise<void> {
     const path = pathInRoot(this.#root, folder)
     await orFileFailure(path, async () => {

@@ -1,21 +1,24 @@
 import { sql, type Kysely } from 'kysely'
-import { PipelineError } from '../../domain/errors.js'
-import type { NumericType } from '../../domain/candle.js'
 import { incomingKeyOf, stagingFolderOf } from '../../domain/names.js'
 import type { KeeperCatalog } from '../../domain/ports/keeper-catalog.js'
 import type { Published, Work } from '../../domain/work.js'
 import type { Partition } from '../../domain/partition.js'
 import { fromColumn } from './json-column.js'
+import { adoptLake, lakeOf, moveLake } from './lake.js'
+import { named, whileUnnamed } from './named.js'
 import { partitions, quarantine } from './pages.js'
 import { requeue, stale, touch } from './reconcile.js'
+import { restore } from './restore.js'
 import { states, summary, unfinished } from './reports.js'
-import { isPartition, publishedStates, unfinishedStates, type Db } from './rows.js'
-import { heartbeat, leave, workers } from './workers.js'
+import { finishedStates, isPartition, isShown, unfinishedStates, type Db } from './rows.js'
+import { heartbeat, leave, missWorkers, workers } from './workers.js'
 
 /** The catalog as reports, repairs and the command line use it, over one pool. */
 export function keeperCatalog(db: Kysely<unknown>): KeeperCatalog {
   return {
     adoptLake: (o) => adoptLake(db, o),
+    lake: () => lakeOf(db),
+    moveLake: (o) => moveLake(db, o),
     stale: (o) => stale(db, o),
     touch: (rows) => touch(db, rows),
     requeue: (rows) => requeue(db, rows),
@@ -25,29 +28,15 @@ export function keeperCatalog(db: Kysely<unknown>): KeeperCatalog {
     partitions: (filter) => partitions(db, filter),
     quarantine: (filter) => quarantine(db, filter),
     isReferenced: (o) => isReferenced(db, o),
+    named: (partitions) => named(db, partitions),
+    whileUnnamed: (partition, effect) => whileUnnamed(db, partition, effect),
+    restore: (o, dryRun) => restore(db, o, dryRun),
     repairPublished: (o) => repairPublished(db, o),
-    heartbeat: (worker) => heartbeat(db, worker),
+    heartbeat: (beat) => heartbeat(db, beat),
     leave: (workerId) => leave(db, workerId),
     workers: () => workers(db),
+    missWorkers: () => missWorkers(db),
   }
-}
-
-/** The first lake fixes the type; a lake that was moved keeps it, and its new address is recorded. */
-async function adoptLake(db: Db, o: { url: string; numericType: NumericType }): Promise<void> {
-  const { rows } = await sql<{ numeric_type: NumericType; url: string }>`
-    insert into lake (url, numeric_type) values (${o.url}, ${o.numericType})
-    on conflict (id) do update
-      set url = case when lake.numeric_type = excluded.numeric_type then excluded.url else lake.url end
-    returning numeric_type, url`.execute(db)
-  const is = rows[0]
-  if (!is || is.numeric_type === o.numericType) return
-  const message = `the lake holds ${is.numeric_type} numbers, asked for are ${o.numericType} ones`
-  throw new PipelineError('NUMERIC_TYPE_MISMATCH', message, {
-    at: is.url,
-    lake: is.numeric_type,
-    asked: o.numericType,
-    do: `set NUMERIC_TYPE=${is.numeric_type}, or use another lake with a catalog of its own`,
-  })
 }
 
 /**
@@ -73,7 +62,8 @@ async function repairPublished(db: Db, o: { partition: Partition; published: Pub
   const { rows } = await sql`
     update partitions p set published_key = ${key}, published_etag = ${etag}, published_bytes = ${bytes},
       published_sha256 = ${sha256Hex}, published_rows = ${count}, updated_at = now(), checked_at = now()
-    where ${isPartition(o.partition)} and p.state in ${publishedStates} and p.published_revision = ${revision}
+    where ${isPartition(o.partition)} and ${isShown} and p.state in ${finishedStates}
+      and p.published_revision = ${revision}
     returning p.id`.execute(db)
   return rows.length > 0
 }

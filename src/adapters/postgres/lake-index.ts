@@ -1,7 +1,7 @@
 import { sql, type RawBuilder } from 'kysely'
 import type { LakeIndex } from '../../domain/ports/lake-index.js'
 import { monthBounds, type LakeObject, type Scan } from '../../domain/query-plan.js'
-import { partitionOf, publishedStates, type Db, type KeyRow } from './rows.js'
+import { isShown, partitionOf, type Db, type KeyRow } from './rows.js'
 
 type Row = KeyRow & { readonly key: string; readonly etag: string; readonly bytes: number }
 
@@ -13,7 +13,7 @@ export function lakeIndex(db: Db): LakeIndex {
         select p.dataset, p.symbol, p."interval", p.month, p.published_key as key, p.published_etag as etag,
           p.published_bytes as bytes
         from partitions p
-        where ${wanted(scan)} and p.published_key is not null and p.state in ${publishedStates}`.execute(db)
+        where ${wanted(scan)} and ${isShown}`.execute(db)
       return rows.map((row): LakeObject => ({
         partition: partitionOf(row),
         key: row.key,

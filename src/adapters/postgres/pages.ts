@@ -48,15 +48,16 @@ export async function* partitions(db: Db, filter: PartitionFilter): AsyncGenerat
   }
 }
 
-type QuarantineRow = KeyRow & Omit<QuarantineEntry, 'partition'>
+type QuarantineRow = KeyRow & PublishedColumns & Omit<QuarantineEntry, 'partition' | 'published'>
 
 export async function* quarantine(db: Db, filter: PartitionFilter): AsyncGenerator<QuarantineEntry> {
   const pages = paged<QuarantineRow>(db, (last) => sql`
-    select p.dataset, p.symbol, p.interval, p.month, q.generation, q.code, q.message, q.facts, q.kept, q.since
+    select p.dataset, p.symbol, p.interval, p.month, q.generation, q.code, q.message, q.facts, q.kept, q.since,
+      ${publishedColumns}
     from quarantine q join partitions p on p.id = q.partition_id
     where ${passes(filter)} and ${after(last)} ${inOrder}`)
   for await (const row of pages) {
     const { generation, code, message, facts, kept, since } = row
-    yield { partition: partitionOf(row), generation, code, message, facts, kept, since }
+    yield { partition: partitionOf(row), generation, code, message, facts, kept, since, published: publishedOf(row) }
   }
 }

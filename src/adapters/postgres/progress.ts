@@ -39,7 +39,7 @@ export async function progress(db: Db, runId: string): Promise<RunProgress> {
   }
 }
 
-/** Sums over rows `p`; only those of published states mean anything: other rows show what is being replaced. */
+/** Sums over what the lake shows of rows `p`: of a run's rows in other states that is an earlier run's work. */
 export const publishedSums = sql`
   coalesce(sum(p.published_rows), 0)::bigint as rows, coalesce(sum(p.source_bytes), 0)::bigint as bytes_in,
   coalesce(sum(p.published_bytes), 0)::bigint as bytes_out, (count(*) filter (where p.flagged))::int as flagged`

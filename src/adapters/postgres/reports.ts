@@ -2,14 +2,15 @@ import { sql, type RawBuilder } from 'kysely'
 import type { KeeperCatalog, PartitionFilter } from '../../domain/ports/keeper-catalog.js'
 import type { Stage, State } from '../../domain/states.js'
 import { countsByState, isPublished, publishedSums } from './progress.js'
-import { stageOfRow, unfinishedStates, type Db } from './rows.js'
+import { isShown, stageOfRow, unfinishedStates, type Db } from './rows.js'
 
 /** The condition that a row `p` passes the filter; an empty list lets nothing pass. */
 export function passes(filter: PartitionFilter = {}): RawBuilder<boolean> {
-  const { datasets, symbols, intervals, months, states, changedWithinMs } = filter
+  const { datasets, symbols, intervals, months, states, published, changedWithinMs } = filter
   const columns = { dataset: datasets, symbol: symbols, interval: intervals, month: months, state: states }
   const conditions = Object.entries(columns).flatMap(([name, values]) =>
     values === undefined ? [] : [sql<boolean>`${sql.ref(`p.${name}`)} = any (${[...values]}::text[])`])
+  if (published) conditions.push(isShown)
   if (changedWithinMs !== undefined) {
     conditions.push(sql<boolean>`p.updated_at > now() - ${changedWithinMs} * interval '1 millisecond'`)
   }
@@ -38,11 +39,13 @@ export async function summary(db: Db, runId?: string): Promise<readonly Summary[
   const ofRun = runId === undefined ? sql`` : sql`
     join run_partitions r on r.partition_id = p.id and r.run_id = ${runId}`
   const { rows } = await sql<SummaryRow>`
-    select p.dataset, p.interval, p.state, count(*)::int as partitions, ${publishedSums} from partitions p ${ofRun}
+    select p.dataset, p.interval, p.state, count(*)::int as partitions,
+      (count(*) filter (where ${isShown}))::int as published, ${publishedSums} from partitions p ${ofRun}
     group by p.dataset, p.interval, p.state order by p.dataset, p.interval, p.state`.execute(db)
   return rows.map((row) => {
-    const { dataset, interval, state } = row
-    const [count, bytesIn, bytesOut] = isPublished(state) ? [row.rows, row.bytes_in, row.bytes_out] : [0, 0, 0]
-    return { dataset, interval, state, partitions: row.partitions, rows: count, bytesIn, bytesOut }
+    const { dataset, interval, state, partitions, published } = row
+    const counts = runId === undefined || isPublished(state)
+    const [count, bytesIn, bytesOut] = counts ? [row.rows, row.bytes_in, row.bytes_out] : [0, 0, 0]
+    return { dataset, interval, state, partitions, published, rows: count, bytesIn, bytesOut }
   })
 }

@@ -45,7 +45,6 @@ export const stateList = (states: readonly State[]): RawBuilder<unknown> =>
   sql.raw(`(${states.map((state) => `'${state}'`).join(', ')})`)
 export const unfinishedStates = stateList(UNFINISHED)
 export const finishedStates = stateList(FINISHED)
-export const publishedStates = stateList(['verified', 'provisional'])
 
 /** The state of a row `p` as the stage whose work it waits for, in SQL; null when nothing is to be done. */
 export const stageOfRow = sql<Stage | null>`case p.state ${sql.raw(
@@ -70,6 +69,9 @@ export const freed = sql.raw(
 export const startedOver = (reason: ErrorCode | null): RawBuilder<unknown> => sql`
   generation = p.generation + 1, state = 'planned', staged_bytes = 0, crashes = 0, code = ${reason}, message = null,
   facts = null, ended_stage = null, ended_attempt = null, ${freed}`
+
+/** The condition that the lake shows an object of a row `p`, whatever its state is by now. */
+export const isShown = sql<boolean>`p.published_key is not null`
 
 export type PublishedColumns = {
   readonly published_key: string | null

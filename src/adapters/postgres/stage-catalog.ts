@@ -21,6 +21,7 @@ export function stageCatalog(db: Kysely<unknown>, o: { maxCrashes: number }): St
     release: (claimed, why) => touched(db, sql`
       update partitions p set crashes = 0, code = ${why.code}, message = ${plainText(why.message)}, ${freed}
       where ${isHeldBy(claimed)} returning p.id`),
+    letGo: (o) => letGo(db, o),
     restart: (claimed, reason) => raised(db, sql`
       update partitions p set ${startedOver(reason)},
         work = ${jsonText(restarted(claimed.work))}::jsonb
@@ -58,6 +59,17 @@ async function renew(db: Db, o: { tokens: readonly string[]; leaseMs: number }):
     select p.lease_token from partitions p where p.lease_token = any (${o.tokens})`.execute(db)
   return new Set(rows.map((row) => row.lease_token))
 }
+
+/** A row that is being published is left alone: its transaction ends by itself, either way. */
+const letGo = (db: Db, o: { partition: Partition; generation: number; workerId: string }): Promise<boolean> =>
+  touched(db, sql`
+    with held as (
+      select p.id from partitions p
+      where ${isPartition(o.partition)} and p.generation = ${o.generation} and p.lease_holder = ${o.workerId}
+      for no key update of p skip locked
+    )
+    update partitions p set crashes = 0, code = 'INTERRUPTED', message = 'the worker was shut down', ${freed}
+    from held where p.id = held.id returning p.id`)
 
 const NEXT_STATE = { download: 'converting', convert: 'uploading', upload: 'verifying' } as const satisfies Record<
   Advance['stage'],

@@ -54,10 +54,9 @@ async function run(context: Context, flags: FlagValues, argument: string | undef
 
 function formatOf(flags: FlagValues, out: Output, formats: readonly ResultFormat[]): ResultFormat {
   const text = textFlag(flags, 'format')
-  if (out.json) return 'json'
-  if (text === undefined) return out.width === null ? 'csv' : 'table'
+  if (text === undefined) return out.json ? 'json' : out.width === null ? 'csv' : 'table'
   const found = formats.find((one) => one === text)
-  if (found) return found
+  if (found) return out.json ? 'json' : found
   throw new PipelineError('BAD_USAGE', `"${text.slice(0, 60)}" is not a format`, {
     at: '--format',
     do: `use one of ${formats.join(', ')}`,

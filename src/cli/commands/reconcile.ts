@@ -21,13 +21,15 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
     else out.result(`Would put back ${plural(lost, 'lost job')}. Nothing was changed.`)
     return 0
   }
-  const { requeued, finishedRuns, swept, repaired } = await app.reconcile()
-  if (out.json) out.resultJson({ v: 1, type: 'reconcile', requeued, finishedRuns, swept, repaired })
+  const { requeued, finishedRuns, lostWorkers, swept, repaired } = await app.reconcile()
+  if (out.json) out.resultJson({ v: 1, type: 'reconcile', requeued, finishedRuns, lostWorkers, swept, repaired })
   else {
     out.result(`Put back ${plural(requeued, 'lost job')}, closed ${plural(finishedRuns.length, 'run')}, ` +
       `swept ${plural(swept.folders + swept.unfinished, 'leftover')} and ${plural(swept.objects, 'object')}.`)
-    const { noted, restarted } = repaired
+    if (lostWorkers.length > 0) out.result(`Workers that died: ${lostWorkers.join(', ')}. See: candlelake workers`)
+    const { noted, restarted, certificates } = repaired
     if (noted + restarted > 0) out.result(`Published objects that differed: ${noted} noted, ${restarted} done again.`)
+    if (certificates > 0) out.result(`Certificates written anew: ${certificates}.`)
   }
   return 0
 }

@@ -20,6 +20,7 @@ async function run(context: Context): Promise<number> {
     now: new Date(),
     states: await keeper.states(),
     lakeBytes: groups.reduce((sum, group) => sum + group.bytesOut, 0),
+    published: groups.reduce((sum, group) => sum + group.published, 0),
     runs: await shownRuns(plans),
     workers: await keeper.workers(),
     queue: await queue.counts(),
@@ -41,9 +42,9 @@ async function shownRuns(plans: Plans): Promise<readonly RunProgress[]> {
   return await Promise.all(shown.map(({ id }) => plans.progress(id)))
 }
 
-function statusJson({ now, states, lakeBytes, runs, workers, queue }: Status) {
+function statusJson({ now, states, lakeBytes, published, runs, workers, queue }: Status) {
   return {
-    v: 1, type: 'status', now, lake: { partitions: states, bytes: lakeBytes },
+    v: 1, type: 'status', now, lake: { partitions: states, published, bytes: lakeBytes },
     runs: runs.map(({ run, states: partitions, total, alreadyDone, rows, bytesIn, bytesOut, flagged }) => ({
       id: run.id, kind: run.kind, state: run.state, createdAt: run.createdAt, finishedAt: run.finishedAt,
       total, alreadyDone, flagged, partitions, rows, bytesIn, bytesOut,

@@ -1,4 +1,5 @@
 import { EXIT_ERROR, EXIT_INTERRUPTED, type CommandSpec, type Context, type FlagValues } from '../command.js'
+import { graceMsOf } from '../interrupts.js'
 import { concurrencyOf, stagesOf } from '../request-flags.js'
 
 export const worker: CommandSpec = {
@@ -20,7 +21,7 @@ export const worker: CommandSpec = {
 }
 
 async function run(context: Context, flags: FlagValues): Promise<number> {
-  const { out, interrupts } = context
+  const { out, interrupts, loaded } = context
   const stages = stagesOf(flags)
   const concurrency = concurrencyOf(flags)
   const app = await context.openApp()
@@ -29,7 +30,7 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
   if (out.json) out.resultJson({ v: 1, type: 'worker', id: workers.id, stages, concurrency: workers.concurrency })
   else out.note(`worker ${workers.id} takes jobs: ${jobs}`)
   await fired(interrupts.signal)
-  await workers.drain()
+  await workers.drain(graceMsOf(interrupts, loaded.config.shutdownGraceSeconds))
   return interrupts.ending?.code ?? 0
 }
 

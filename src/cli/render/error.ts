@@ -30,7 +30,7 @@ const HINTS: Readonly<Partial<Record<ErrorCode, string>>> = {
   CATALOG_UNREACHABLE: 'start it, or correct or unset DATABASE_URL',
   QUEUE_UNREACHABLE: 'start it, or correct or unset QUEUE_URL',
   ARCHIVE_UNREACHABLE: 'check the network, HTTPS_PROXY and ARCHIVE_URL',
-  STORE_UNREACHABLE: 'check LAKE_URL and STAGING_URL',
+  STORE_UNREACHABLE: 'check LAKE_URL and STAGING_URL, and S3_ENDPOINT where they are buckets',
   DISK_FULL: 'free space, or move CANDLELAKE_HOME',
   UNEXPECTED: 'run it again with -v and report what it says',
 }

@@ -11,6 +11,8 @@ export type Status = {
   readonly now: Date
   readonly states: Readonly<Record<State, number>>
   readonly lakeBytes: number
+  /** Partitions of which the lake shows an object, those that a later try did not replace included. */
+  readonly published: number
   readonly runs: readonly RunProgress[]
   readonly workers: readonly WorkerRow[]
   readonly queue: Readonly<Record<Stage, QueueCounts>>
@@ -28,9 +30,14 @@ export function renderStatus(status: Status): readonly string[] {
 
 const label = (name: string, text: string): string => `${name.padEnd(8)}${text}`.trimEnd()
 
-function lakeLine({ states, lakeBytes }: Status): string {
+function lakeLine({ states, lakeBytes, published }: Status): string {
   const ends = FINISHED.filter((state) => state === 'verified' || states[state] > 0)
-  return [...ends.map((state) => `${formatCount(states[state])} ${state}`), formatBytes(lakeBytes)].join('  ')
+  const older = published - states.verified - states.provisional
+  return [
+    ...ends.map((state) => `${formatCount(states[state])} ${state}`),
+    ...(older > 0 ? [`${formatCount(older)} of an older revision still served`] : []),
+    formatBytes(lakeBytes),
+  ].join('  ')
 }
 
 function runLine(progress: RunProgress, now: Date): string {
@@ -56,9 +63,10 @@ export function etaOf({ run, states, total, alreadyDone }: RunProgress, now: Dat
 function workerLine(worker: WorkerRow, now: Date): string {
   const silent = Math.max(0, (now.getTime() - worker.seenAt.getTime()) / 1_000)
   const where = `${escapeControls(worker.host)}:${worker.pid}`
-  return [where, worker.stages.join(' '), `${worker.doing.length} in hand`, `seen ${formatSeconds(silent)} ago`].join(
-    '  ',
-  )
+  const seen = `seen ${formatSeconds(silent)} ago`
+  if (!worker.lost) return [where, worker.stages.join(' '), `${worker.doing.length} in hand`, seen].join('  ')
+  const held = worker.doing.map(({ stage, partition }) => `${stage} ${escapeControls(partition)}`)
+  return [`${where} lost`, seen, held.length === 0 ? 'held nothing' : `held ${held.join(', ')}`].join('  ')
 }
 
 function queueLine(queue: Status['queue']): string {

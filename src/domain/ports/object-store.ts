@@ -12,6 +12,9 @@ export type ObjectInfo = {
 /** Write only over the object with this ETag, or only where there is none. */
 export type Condition = { readonly ifMatch: string } | { readonly ifNoneMatch: '*' }
 
+/** Where an object lies outside of this store. `service` names a server and an identity; only their equality means anything. */
+export type ObjectPlace = { readonly service: string; readonly bucket: string; readonly key: string }
+
 /** Where objects are kept: a folder, S3, R2. One contract suite runs over every implementation. */
 export interface ObjectStore {
   /** `file:///…` or `s3://bucket/prefix`, without credentials. */
@@ -34,6 +37,11 @@ export interface ObjectStore {
   list(prefix: string): AsyncIterable<ObjectInfo>
   /** A local file that holds the object: itself on a file system, else a copy in `scratch`. @throws {OBJECT_ABSENT} */
   materialise(o: { key: ObjectKey; scratch: string }): Promise<string>
+  /**
+   * Copies an object from outside without its bytes passing through here. Null where the store cannot reach that place.
+   * @throws {OBJECT_ABSENT} @throws {OBJECT_CORRUPT} when it is not of that length and digest @throws {STORE_UNREACHABLE}
+   */
+  import?(o: { place: ObjectPlace; to: ObjectKey; bytes: number; sha256Hex: string }): Promise<ObjectInfo | null>
   /** Removes unfinished writes that nothing has changed for so many milliseconds: their writers died. Gives how many. */
   sweep(olderThanMs: number): Promise<number>
 }

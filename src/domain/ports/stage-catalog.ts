@@ -70,6 +70,8 @@ export interface StageCatalog {
   end(claim: Claim, ended: Ended): Promise<boolean>
   /** Gives the lease back with the work undone; code and message say why it waits. */
   release(claim: Claim, o: { code: ErrorCode; message: string }): Promise<boolean>
+  /** Frees the lease of an execution that does not end in time; what it still does is fenced. False: it holds none. */
+  letGo(o: { partition: Partition; generation: number; workerId: string }): Promise<boolean>
   /** Starts the partition over: raised generation, state planned, staged files forgotten. Null when fenced. */
   restart(claim: Claim, reason: ErrorCode): Promise<{ readonly generation: number } | null>
   /** The same for a failed or quarantined row that nobody holds. Null when it is no longer at this generation. */

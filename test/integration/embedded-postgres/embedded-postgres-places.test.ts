@@ -38,6 +38,12 @@ describe('embedded postgres: wherever the home lies, whoever runs it', () => {
     expect(told.dataDir).to.equal(dataDir)
   })
 
+  it('works under a umask that takes every right of others away', async () => {
+    const folder = temporaryFolder()
+    const root = copyProject(join(folder.dir, 'clone'), { links: false })
+    await worksIn(folder.home({ home: join(root, '.candlelake'), root, secretive: true }))
+  })
+
   for (const links of [true, false]) {
     it(`an ordinary user has all of it in the home, installed ${links ? 'with' : 'without'} scripts`, async () => {
       const folder = temporaryFolder()

@@ -1,5 +1,5 @@
 /**
- * A process of its own that holds a share: `node holder-process.js <home> [ignore-sigint]`.
+ * A process of its own that holds a share: `node holder-process.js <home> [ignore-sigint] [secretive]`.
  * Reads commands from its input, one a line; answers each with one line of JSON.
  */
 import { createInterface } from 'node:readline'
@@ -9,8 +9,9 @@ import {
 } from '../../../src/adapters/embedded-postgres/embedded-postgres.js'
 import { PipelineError } from '../../../src/domain/errors.js'
 
-const [home = '', mode = ''] = process.argv.slice(2)
-if (mode === 'ignore-sigint') process.on('SIGINT', () => undefined)
+const [home = '', ...modes] = process.argv.slice(2)
+if (modes.includes('ignore-sigint')) process.on('SIGINT', () => undefined)
+if (modes.includes('secretive')) process.umask(0o077)
 
 let held: EmbeddedPostgres | null = null
 const lines: string[] = []

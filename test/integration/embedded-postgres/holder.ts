@@ -17,6 +17,8 @@ export type Options = {
   readonly root?: string
   readonly user?: { readonly uid: number; readonly gid: number }
   readonly ignoreSigint?: boolean
+  /** Its umask takes every right of others away. */
+  readonly secretive?: boolean
   /** Its folder for temporary files. */
   readonly temporary?: string
 }
@@ -39,7 +41,7 @@ export const PROJECT = join(import.meta.dirname, '../../../..')
 
 export function startHolder(o: Options): Holder {
   const script = join(o.root ?? PROJECT, 'dist/test/integration/embedded-postgres/holder-process.js')
-  const args = [script, o.home, ...(o.ignoreSigint === true ? ['ignore-sigint'] : [])]
+  const args = [script, o.home, ...(o.ignoreSigint === true ? ['ignore-sigint'] : []), ...(o.secretive === true ? ['secretive'] : [])]
   const env = { PATH: process.env['PATH'], ...(o.temporary === undefined ? {} : { TMPDIR: o.temporary }) }
   const child = spawn(process.execPath, args, {
     cwd: '/', detached: true, stdio: ['pipe', 'pipe', 'inherit'], env, ...o.user,

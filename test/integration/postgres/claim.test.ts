@@ -55,6 +55,19 @@ describe('postgres catalog: claim', () => {
     expect(await catalog.stage.commit(second, advanceOf(second))).to.equal(true)
   })
 
+  it('a lease that its holder lets go is free at once, and what the execution still does is fenced', async () => {
+    const partition = newPartition()
+    await planned(catalog, [partition])
+    const first = await claimed(catalog, 'download', partition)
+    expect(await catalog.stage.letGo({ partition, generation: 1, workerId: 'w2' }), "another's").to.equal(false)
+    expect(await catalog.stage.letGo({ partition, generation: 2, workerId: 'w1' })).to.equal(false)
+    expect(await catalog.stage.letGo({ partition, generation: 1, workerId: 'w1' })).to.equal(true)
+    expect(await catalog.stage.letGo({ partition, generation: 1, workerId: 'w1' }), 'once').to.equal(false)
+    expect(await rowOf(catalog, partition)).to.include({ crashes: 0, code: 'INTERRUPTED', state: 'downloading' })
+    expect((await ask(partition, { workerId: 'w2' })).kind).to.equal('claimed')
+    expect(await catalog.stage.commit(first, advanceOf(first))).to.equal(false)
+  })
+
   it('lets an expired lease be taken over, and changes nothing for the one who comes too late', async () => {
     const partition = newPartition()
     await planned(catalog, [partition])

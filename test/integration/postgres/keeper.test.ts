@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { PipelineError } from '../../../src/domain/errors.js'
 import type { StaleRow } from '../../../src/domain/ports/keeper-catalog.js'
-import type { Partition } from '../../../src/domain/partition.js'
+import { partitionKeyOf, type Partition } from '../../../src/domain/partition.js'
 import {
   advancedTo, claimed, expire, newPartition, newPartitions, openFresh, planned, published, rowOf, verifiedAs, type Opened,
 } from './catalog-fixture.js'
@@ -83,13 +83,31 @@ describe('postgres catalog: keeper', () => {
     expect(await catalog.keeper.isReferenced({ partition: newPartition(), generation: 1, token: 'a' })).to.equal(false)
   })
 
-  it('fixes the numeric type of the lake on first use', async () => {
-    await catalog.keeper.adoptLake({ url: 'file:///lake', numericType: 'double' })
-    await catalog.keeper.adoptLake({ url: 's3://moved/lake', numericType: 'double' })
-    const thrown: unknown = await catalog.keeper.adoptLake({ url: 's3://x', numericType: 'decimal' }).catch((e: unknown) => e)
-    expect(thrown).to.be.instanceOf(PipelineError)
-    expect(thrown).to.deep.include({ code: 'NUMERIC_TYPE_MISMATCH' })
-    expect((thrown as PipelineError).facts).to.include({ lake: 'double', asked: 'decimal', at: 's3://moved/lake' })
+  it('fixes address and numeric type of the lake on first use, and gives an id that stays', async () => {
+    const { keeper } = catalog
+    const refusal = (o: Parameters<typeof keeper.adoptLake>[0]): Promise<unknown> =>
+      keeper.adoptLake(o).then(() => null, (thrown: unknown) => thrown)
+    expect(await keeper.lake()).to.equal(null)
+    const first = await keeper.adoptLake({ url: 's3://key:canary@bucket/lake/', numericType: 'double' })
+    expect(first.catalogId).to.match(/^[0-9a-f]{10}$/)
+    expect(await keeper.adoptLake({ url: 's3://bucket/lake', numericType: 'double' })).to.deep.equal(first)
+    expect(await keeper.lake()).to.deep.equal({ url: 's3://bucket/lake', numericType: 'double', ...first })
+
+    const decimal = await refusal({ url: 's3://bucket/lake', numericType: 'decimal' })
+    expect(decimal).to.be.instanceOf(PipelineError)
+    expect(decimal).to.deep.include({ code: 'NUMERIC_TYPE_MISMATCH' })
+    expect((decimal as PipelineError).facts).to.include({ lake: 'double', asked: 'decimal', at: 's3://bucket/lake' })
+
+    const other = await refusal({ url: 's3://key:canary@other/lake', numericType: 'double' })
+    expect(other).to.be.instanceOf(PipelineError)
+    const { code, message, facts } = other as PipelineError
+    expect(code).to.equal('LAKE_MISMATCH')
+    expect(message).to.equal('the catalog is of the lake at s3://bucket/lake, LAKE_URL is s3://other/lake')
+    expect(JSON.stringify({ message, facts })).to.not.include('canary')
+
+    expect(await keeper.moveLake({ from: 's3://third', to: 's3://other/lake' }), 'not there').to.equal(false)
+    expect(await keeper.moveLake({ from: 's3://bucket/lake', to: 's3://other/lake' })).to.equal(true)
+    expect(await keeper.adoptLake({ url: 's3://other/lake', numericType: 'double' })).to.deep.equal(first)
   })
 
   it('counts states and stages, by filter too', async () => {
@@ -111,12 +129,41 @@ describe('postgres catalog: keeper', () => {
     await published(catalog, a)
     await published(catalog, b)
     expect(await catalog.keeper.summary(run.id)).to.deep.equal([
-      { dataset: 'spot-klines', interval: '1h', state: 'planned', partitions: 1, rows: 0, bytesIn: 0, bytesOut: 0 },
-      { dataset: 'spot-klines', interval: '1h', state: 'verified', partitions: 2, rows: 1_488, bytesIn: 2_000, bytesOut: 1_400 },
+      { dataset: 'spot-klines', interval: '1h', state: 'planned', partitions: 1, published: 0, rows: 0, bytesIn: 0, bytesOut: 0 },
+      { dataset: 'spot-klines', interval: '1h', state: 'verified', partitions: 2, published: 2, rows: 1_488, bytesIn: 2_000, bytesOut: 1_400 },
     ])
     const all = (await catalog.keeper.summary()).reduce((sum, line) => sum + line.partitions, 0)
     const { rows } = await catalog.pool.query<{ count: number }>('select count(*) from partitions')
     expect(all).to.equal(rows[0]?.count)
+  })
+
+  it('knows what the lake still shows of a partition whose later try ended otherwise', async () => {
+    const [bad, cancelled, never] = [newPartition(), newPartition(), newPartition()]
+    const symbols = [bad, cancelled, never].map((p) => p.symbol)
+    const { run: first } = await planned(catalog, [bad, cancelled, never])
+    for (const p of [bad, cancelled]) await published(catalog, p)
+    await catalog.plan.cancel(first.id)
+    const before = await catalog.keeper.summary()
+    const { run } = await planned(catalog, [bad, cancelled], { etag: 'e2' })
+    const c = await claimed(catalog, 'download', bad, { generation: 2 })
+    await catalog.stage.end(c, { state: 'quarantined', code: 'CORRUPT', message: 'row 3', facts: {}, attempt: 0 })
+    await catalog.plan.cancel(run.id)
+    const shown = []
+    for await (const row of catalog.keeper.partitions({ symbols, published: true })) shown.push(row)
+    expect(shown.map(({ partition, state }) => [partition.symbol, state])).to.deep.equal([
+      [bad.symbol, 'quarantined'], [cancelled.symbol, 'cancelled'],
+    ])
+    for (const row of shown) expect(row.published).to.deep.equal(verifiedAs(row.partition).published)
+    expect(shown[0]?.certificate, 'of the published revision').to.deep.include({ dataHash: 'd' })
+    const [entry] = await listed(catalog.keeper.quarantine({ symbols }))
+    expect(entry?.published).to.deep.equal(verifiedAs(bad).published)
+    const sums = (of: typeof before): number[] =>
+      (['rows', 'bytesOut', 'published'] as const).map((figure) => of.reduce((sum, line) => sum + line[figure], 0))
+    expect(sums(await catalog.keeper.summary()), 'the lake holds what it held').to.deep.equal(sums(before))
+    expect(sums(await catalog.keeper.summary(run.id)).slice(0, 2), 'the run has done nothing').to.deep.equal([0, 0])
+    const noted = { ...verifiedAs(bad).published, etag: 'put back' }
+    expect(await catalog.keeper.repairPublished({ partition: bad, published: noted })).to.equal(true)
+    expect((await rowOf(catalog, bad))['published_etag']).to.equal('put back')
   })
 
   it('lists every partition once and in order over several pages', async () => {
@@ -155,8 +202,43 @@ describe('postgres catalog: keeper', () => {
     expect(second?.seenAt.getTime()).to.be.at.least(first?.seenAt.getTime() ?? Infinity)
     await catalog.pool.query(`update workers set seen_at = now() - interval '2 days'`)
     await catalog.keeper.heartbeat({ ...worker, id: 'host-2' })
+    expect(await catalog.keeper.missWorkers()).to.deep.equal([])
     expect((await catalog.keeper.workers()).map(({ id }) => id)).to.deep.equal(['host-2'])
     await catalog.keeper.leave('host-2')
     expect(await catalog.keeper.workers()).to.deep.equal([])
   })
+
+  it('a worker that missed four beats is lost, or two when a lease of its ran out; it is told of once', async () => {
+    const silent = (id: string, seconds: number): Promise<unknown> => catalog.pool.query(
+      `update workers set seen_at = now() - $2 * interval '1 second' where id = $1`, [id, seconds])
+    const lost = async (): Promise<string[]> =>
+      (await catalog.keeper.workers()).filter((worker) => worker.lost).map(({ id }) => id)
+    const held = newPartition()
+    await planned(catalog, [held])
+    const claim = await claimed(catalog, 'download', held, { workerId: 'dead-2' })
+    for (const id of ['dead-1', 'dead-2', 'living']) {
+      const doing = id === 'dead-2' ? [{ stage: 'download' as const, partition: partitionKeyOf(held), since: '2024-01-01T00:00:00Z' }] : []
+      await catalog.keeper.heartbeat({ id, host: 'h', pid: 7, stages: ['download'], doing })
+    }
+    await silent('dead-1', 19)
+    await silent('dead-2', 19)
+    expect(await lost()).to.deep.equal([])
+    await expire(catalog, claim.token)
+    expect(await lost(), 'its lease ran out').to.deep.equal(['dead-2'])
+    await silent('dead-1', 21)
+    expect(await lost()).to.deep.equal(['dead-1', 'dead-2'])
+    const told = await Promise.all(Array.from({ length: 5 }, () => catalog.keeper.missWorkers()))
+    expect(told.flat().map(({ id }) => id).sort(), 'once, however many look').to.deep.equal(['dead-1', 'dead-2'])
+    expect(told.flat().find(({ id }) => id === 'dead-2')?.doing.map(({ partition }) => partition)).to.deep.equal([partitionKeyOf(held)])
+    await catalog.keeper.heartbeat({ id: 'dead-1', host: 'h', pid: 7, stages: ['download'], doing: [] })
+    expect(await lost(), 'it was only stopped').to.deep.equal(['dead-2'])
+    await silent('dead-1', 30)
+    expect((await catalog.keeper.missWorkers()).map(({ id }) => id), 'lost anew, told anew').to.deep.equal(['dead-1'])
+  })
 })
+
+async function listed<T>(of: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const one of of) all.push(one)
+  return all
+}

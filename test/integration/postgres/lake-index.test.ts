@@ -37,7 +37,7 @@ describe('what the catalog says a lake shows', () => {
   const series = { dataset: 'spot-klines', symbol: 'BTCUSDT', interval: '1h' } as const
 
   it('are published objects of the series and months that a scan wants', async () => {
-    expect(await keys(scanOf(slice(series, '2024-01', '2024-12')))).to.deep.equal(['a 7', 'b 7'])
+    expect(await keys(scanOf(slice(series, '2024-01', '2024-12')))).to.deep.equal(['a 7', 'b 7', 'c 7'])
     expect(await keys(scanOf(slice(series, '2024-02', '2024-02')))).to.deep.equal(['b 7'])
     expect(await keys(scanOf(slice({ ...series, interval: '1m' }, '2024-01', '2024-12')))).to.deep.equal([])
   })
@@ -50,7 +50,7 @@ describe('what the catalog says a lake shows', () => {
       range: { fromUs: null, toUs: null },
       columns: null,
     }
-    expect(await keys(all)).to.deep.equal(['a 7', 'b 7', 'd 7'])
+    expect(await keys(all)).to.deep.equal(['a 7', 'b 7', 'c 7', 'd 7'])
     expect(await keys({ ...all, dataset: 'um-klines' })).to.deep.equal([])
     expect(await keys({ ...all, symbols: [] })).to.deep.equal([])
   })

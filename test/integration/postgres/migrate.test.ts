@@ -1,7 +1,10 @@
 import { expect } from 'chai'
 import { openCatalog, type Catalog } from '../../../src/adapters/postgres/connect.js'
+import { MIGRATIONS } from '../../../src/adapters/postgres/migrations/index.js'
 import { PipelineError } from '../../../src/domain/errors.js'
 import { freshDatabase, type TestDatabase } from '../../support/postgres.js'
+
+const VERSION = Number.parseInt(Object.keys(MIGRATIONS).at(-1) ?? '', 10)
 
 describe('postgres catalog: migrations', () => {
   let database: TestDatabase
@@ -17,7 +20,7 @@ describe('postgres catalog: migrations', () => {
     const catalogs = await Promise.all(Array.from({ length: 10 }, () => open()))
     try {
       for (const catalog of catalogs) {
-        expect(await applied(catalog)).to.deep.equal(['001_catalog'])
+        expect(await applied(catalog)).to.deep.equal(Object.keys(MIGRATIONS))
         expect(await catalog.plan.runs({ limit: 1 })).to.deep.equal([])
       }
     } finally {
@@ -31,7 +34,7 @@ describe('postgres catalog: migrations', () => {
     await first.close()
     const second = await open()
     expect(await second.plan.runs({ limit: 5 })).to.deep.equal([run])
-    expect(await applied(second)).to.deep.equal(['001_catalog'])
+    expect(await applied(second)).to.deep.equal(Object.keys(MIGRATIONS))
     await second.close()
   })
 
@@ -43,8 +46,8 @@ describe('postgres catalog: migrations', () => {
     expect(thrown).to.be.instanceOf(PipelineError)
     const error = thrown as PipelineError
     expect(error.code).to.equal('CATALOG_NEWER')
-    expect(error.facts).to.include({ database: 17, program: 1 })
-    expect(error.message).to.match(/version 17.* up to 1/)
+    expect(error.facts).to.include({ database: 17, program: VERSION })
+    expect(error.message).to.include(`version 17, this program knows up to ${VERSION}`)
     expect(error.do).to.match(/update candlelake/)
   })
 

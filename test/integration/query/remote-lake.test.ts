@@ -1,8 +1,10 @@
 import { expect } from 'chai'
 import { createHash } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openFileObjectStore } from '../../../src/adapters/file-store/file-object-store.js'
+import { S3Link } from '../../../src/adapters/s3-store/s3-link.js'
+import { openS3ObjectStore } from '../../../src/adapters/s3-store/s3-object-store.js'
 import { lakePorts } from '../../../src/compose-lake.js'
 import type { ObjectStore } from '../../../src/domain/ports/object-store.js'
 import { parsePartitionKey, type Series } from '../../../src/domain/partition.js'
@@ -10,19 +12,21 @@ import { slice } from '../../../src/domain/slice.js'
 import { CandleQuery } from '../../../src/lake/candle-query.js'
 import { Lake } from '../../../src/lake/lake.js'
 import { CandleFiles } from '../../support/candle-files.js'
+import { filesBelow } from '../../support/cli.js'
 import { failingWith } from '../../support/failing-with.js'
+import { acquireS3, newPrefix, s3Connection } from '../../support/s3.js'
 import { tempFolder } from '../../support/temp-folder.js'
 
 const BTC: Series = { dataset: 'spot-klines', symbol: 'BTCUSDT', interval: '1m' }
 
-/** A real store under an address that is not a folder's: its objects can be had by ranges only. Counts what it gives. */
-function elsewhere(store: ObjectStore): {
+/** The store, and what it gave so far. */
+function counted(store: ObjectStore): {
   store: ObjectStore
   counts: { gets: number; bytes: number; heads: number }
 } {
   const counts = { gets: 0, bytes: 0, heads: 0 }
-  const counted: ObjectStore = {
-    url: 's3://lake',
+  const counting: ObjectStore = {
+    url: store.url,
     head: (key) => (counts.heads++, store.head(key)),
     get: async (o) => {
       counts.gets++
@@ -38,13 +42,15 @@ function elsewhere(store: ObjectStore): {
     materialise: (o) => store.materialise(o),
     sweep: (ms) => store.sweep(ms),
   }
-  return { store: counted, counts }
+  return { store: counting, counts }
 }
 
-describe('a lake that is somewhere else', () => {
+describe('a lake in a bucket', () => {
   let folder: Awaited<ReturnType<typeof tempFolder>>
   let files: CandleFiles
-  let there: ReturnType<typeof elsewhere>
+  let there: ReturnType<typeof counted>
+  let link: S3Link
+  let bucket: ObjectStore
   let lake: Lake
   let query: CandleQuery
 
@@ -54,10 +60,19 @@ describe('a lake that is somewhere else', () => {
     await files.write('spot-klines/BTCUSDT/1m/2024-01', { rowGroup: 4_096 })
     await files.write('spot-klines/BTCUSDT/1m/2024-02', { rowGroup: 4_096 })
     await files.write('spot-klines/ETHUSDT/1m/2024-01', { rowGroup: 4_096 })
+    const s3 = await acquireS3()
+    link = new S3Link(s3Connection(s3))
+    bucket = openS3ObjectStore({ url: newPrefix(s3), link })
+    for (const key of filesBelow(files.root)) await put(key, join(files.root, key))
   })
 
+  const put = async (key: string, path: string): Promise<void> => {
+    const sha256Hex = createHash('sha256').update(await readFile(path)).digest('hex')
+    await bucket.put({ key, path, sha256Hex })
+  }
+
   beforeEach(async () => {
-    there = elsewhere(await openFileObjectStore({ url: files.root }))
+    there = counted(bucket)
     lake = new Lake(lakePorts(there.store, { cacheDir: await freshCache() }), { numericType: null })
     query = new CandleQuery(lake)
   })
@@ -69,6 +84,7 @@ describe('a lake that is somewhere else', () => {
 
   after(async () => {
     files.close()
+    await link.close()
     await folder.remove()
   })
 
@@ -128,10 +144,7 @@ describe('a lake that is somewhere else', () => {
       list: async function* (prefix: string) {
         const infos = []
         for await (const info of there.store.list(prefix)) infos.push(info)
-        const bytes = await readFile(join(files.root, key))
-        const path = join(folder.path, 'other.parquet')
-        await writeFile(path, bytes)
-        await there.store.put({ key, path, sha256Hex: createHash('sha256').update(bytes).digest('hex') })
+        await put(key, join(files.root, 'spot-klines/ethusdt/1m/2024-01/data.parquet'))
         yield* infos
       },
     }

@@ -54,14 +54,29 @@ for (const [name, make] of PLACES) {
       expect(started.map((job) => job.attempt)).to.deep.equal([0])
     })
 
-    it('hands back a job whose stage does not listen to its signal', async () => {
-      const handle = bench.work(() => new Promise(() => undefined), { lockMs: LOCK_MS })
+    it('hands back a job whose stage does not listen to its signal, once what it holds is let go', async () => {
+      const order: string[] = []
+      const letGo = async ({ partition }: { partition: { month: string } }): Promise<void> => {
+        expect((await other.queue.counts()).download).to.include({ waiting: 0, active: 1 })
+        order.push(partition.month)
+      }
+      const handle = bench.work(() => new Promise(() => undefined), { lockMs: LOCK_MS, letGo })
       await bench.queue.enqueue([jobOf(0)])
       await until('it runs', () => handle.active().length === 1)
       await handle.close()
+      expect(order).to.deep.equal(['2017-01'])
       const { started } = other.script([], { lockMs: LOCK_MS })
       await other.counted('completed', 1)
       expect(started.map((job) => job.attempt)).to.deep.equal([0])
+    })
+
+    it('hands back all the same when letting go hangs', async () => {
+      const letGo = (): Promise<void> => new Promise(() => undefined)
+      const handle = bench.work(() => new Promise(() => undefined), { lockMs: LOCK_MS, letGo })
+      await bench.queue.enqueue([jobOf(0)])
+      await until('it runs', () => handle.active().length === 1)
+      await handle.close()
+      expect((await other.queue.counts()).download).to.include({ waiting: 1, active: 0 })
     })
 
     it('completes a job that finishes although it was stopped', async () => {

@@ -6,7 +6,7 @@ import type { Listening } from '../../../src/server/listen.js'
 import { startMetricsServer } from '../../../src/server/start-metrics-server.js'
 import { startServer, type ServerOptions } from '../../../src/server/start-server.js'
 import { ask, basic } from '../../support/ask.js'
-import { keptLog, serverParts, statesOf } from '../../support/server-parts.js'
+import { keptLog, partitionOf, serverParts, statesOf } from '../../support/server-parts.js'
 
 const PASSWORD = 'correct horse battery'
 const credentials = { user: 'operator', password: PASSWORD }
@@ -279,6 +279,27 @@ describe('server of a worker', () => {
     const known = await Promise.all(['/metrics', '/', '/board'].map((path) => ask(server.url, path, { headers })))
     expect(known.map(({ status }) => status)).to.deep.equal([200, 404, 404])
     expect(known[0]?.text).to.include('candlelake_bytes_received_total{stage="download"} 5')
+  })
+
+  it('an address that somebody asked for needs no password, and shows counts, codes and versions only', async () => {
+    const { metrics } = serverParts()
+    const log = keptLog()
+    const checks = { catalog: () => Promise.reject(new PipelineError('CATALOG_UNREACHABLE', 'postgres://u:canary@db')) }
+    const partition = partitionOf('SECRETUSDT')
+    const server = await startMetricsServer({ host: '0.0.0.0', exposed: true, port: 0, credentials: null, metrics, log, checks })
+    open.push(server)
+    metrics.observe({ type: 'finished', partition, state: 'failed', findings: [], code: 'DISK_FULL', message: 'canary' })
+    const url = server.url.replace('0.0.0.0', '127.0.0.1')
+    // A probe names the pod's address, and a scraper any name at all.
+    const headers = { host: 'worker-3.lake:9464' }
+    const answers = await Promise.all(['/livez', '/readyz', '/metrics', '/', '/api/status', '/board'].map((path) => ask(url, path, { headers })))
+    expect(answers.map(({ status }) => status)).to.deep.equal([200, 503, 200, 404, 404, 404])
+    for (const { text } of answers) expect(text).to.not.match(/canary|SECRETUSDT|postgres:/)
+    expect((await ask(url, '/metrics', { method: 'POST' })).status).to.equal(404)
+    const short = startMetricsServer({
+      host: '0.0.0.0', exposed: true, port: 0, credentials: { user: 'u', password: 'short' }, metrics, log, checks,
+    })
+    expect(await codeOf(short), 'a password that is set is asked for, and must be worth it').to.equal('UNSAFE_BIND')
   })
 })
 

@@ -55,6 +55,15 @@ describe('archive-server, the command', function () {
     })
   }
 
+  it('listens where --host says', async () => {
+    const run = start(['--root', root, '--port', '0', '--host', 'localhost'])
+    const [line] = (await once(run.child.stdout ?? run.child, 'data')) as [Buffer]
+    const url = /http:\/\/localhost:\d+/.exec(line.toString())?.[0] ?? ''
+    expect(await (await fetch(`${url}/data/one.zip`)).text()).to.equal('content')
+    run.child.kill('SIGTERM')
+    expect((await run.exit)[0]).to.equal(143)
+  })
+
   it('shows every flag and an example with --help', async () => {
     const { code, out } = await finish(['--help'])
     expect(code).to.equal(0)

@@ -1,7 +1,10 @@
 import { expect } from 'chai'
+import { readdir } from 'node:fs/promises'
+import { openFileStaging } from '../../../src/adapters/file-store/file-staging.js'
 import type { App } from '../../../src/cli/app.js'
 import { CHECKS, runCheck, type Check } from '../../../src/cli/doctor-checks.js'
 import { PipelineError } from '../../../src/domain/errors.js'
+import { tempFolder } from '../../support/temp-folder.js'
 
 const app = (over: Partial<App>): App => over as App
 
@@ -62,15 +65,23 @@ describe('checks of doctor', () => {
   })
 
   it('see staging without the room that it may take', async () => {
+    const folder = await tempFolder()
+    const staging = await openFileStaging({ url: folder.path })
     const room = (free: number | null) =>
       app({
         config: { stagingUrl: 'file:///s', stagingMaxBytes: 4 * 1024 ** 3 } as App['config'],
-        staging: () =>
-          Promise.resolve({ freeBytes: () => Promise.resolve(free) } as unknown as Awaited<ReturnType<App['staging']>>),
+        staging: () => Promise.resolve(Object.assign(Object.create(staging) as typeof staging, {
+          scratch: staging.scratch.bind(staging), keep: staging.keep.bind(staging), open: staging.open.bind(staging),
+          clear: staging.clear.bind(staging), freeBytes: () => Promise.resolve(free),
+        })),
       })
     expect((await runCheck(checkOf('staging'), room(5 * 1024 ** 3), 5_000)).detail).to.equal('file:///s has 5 GiB free')
     const small = await runCheck(checkOf('staging'), room(1024 ** 3), 5_000)
     expect([small.ok, small.do]).to.deep.equal([false, 'free 3 GiB, or lower STAGING_MAX_BYTES (4 GiB)'])
-    expect((await runCheck(checkOf('staging'), room(null), 5_000)).ok).to.equal(true)
+    expect((await runCheck(checkOf('staging'), room(null), 5_000)).detail).to.equal('file:///s is writable')
+    expect(await readdir(folder.path), 'what the checks left').to.deep.equal([])
+    await folder.remove()
+    const gone = await runCheck(checkOf('staging'), room(null), 5_000)
+    expect([gone.ok, gone.detail.includes('cannot be used')]).to.deep.equal([false, true])
   })
 })

@@ -27,6 +27,12 @@ describe('what the command line loads for --help', () => {
     expect(files.size).to.be.greaterThan(20)
   })
 
+  it('leaves the AWS SDK and DuckDB to those who use a bucket or an engine', () => {
+    const { packages } = loadedBy('compose.ts')
+    expect([...packages].filter((name) => /^@aws-sdk|^@smithy|^@duckdb/.test(name))).to.deep.equal([])
+    expect(loadedBy('adapters/s3-store/s3-object-store.ts').packages).to.include('@aws-sdk/client-s3')
+  })
+
   it('would be seen here if it were more', () => {
     expect(loadedBy('config/schemas.ts').packages).to.include('zod')
     expect(loadedBy('compose.ts').packages).to.include('pg')

@@ -6,6 +6,7 @@ import { inWords, kindsInWords, renderFinding, tale } from '../../../src/cli/ren
 import { NO_PAINT } from '../../../src/cli/render/paint.js'
 import { renderDryRun, renderPlanned } from '../../../src/cli/render/plan.js'
 import { renderQuarantine } from '../../../src/cli/render/quarantine.js'
+import { renderWorkers } from '../../../src/cli/render/workers.js'
 import { renderStatus, type Status } from '../../../src/cli/render/status.js'
 import { renderSummary } from '../../../src/cli/render/summary.js'
 import { summaryOf } from '../../../src/cli/run-summary.js'
@@ -112,7 +113,7 @@ describe('lines of findings', () => {
 
 describe('the summary', () => {
   const group = (state: 'verified' | 'quarantined', partitions: number, rows: number) =>
-    ({ dataset: 'spot-klines', interval: '1h', state, partitions, rows, bytesIn: 4 * MIB, bytesOut: 3.5 * MIB })
+    ({ dataset: 'spot-klines', interval: '1h', state, partitions, published: 0, rows, bytesIn: 4 * MIB, bytesOut: 3.5 * MIB })
 
   it('is a table and a sentence', () => {
     const progress = progressOf({ verified: 176, quarantined: 2 }, { rows: 129_034 })
@@ -139,7 +140,7 @@ describe('the summary', () => {
 describe('status', () => {
   const none = { waiting: 0, active: 0, delayed: 0, completed: 9, failed: 0 }
   const quiet: Status = {
-    now: new Date('2026-11-22T20:32:00Z'), states: statesOf({ verified: 354, quarantined: 2 }), lakeBytes: 399 * MIB,
+    now: new Date('2026-11-22T20:32:00Z'), states: statesOf({ verified: 354, quarantined: 2 }), lakeBytes: 399 * MIB, published: 354,
     runs: [], workers: [], queue: { download: none, convert: none, upload: none, verify: none },
   }
 
@@ -152,6 +153,11 @@ describe('status', () => {
     ])
   })
 
+  it('says that an older revision is served of what a later try did not replace', () => {
+    expect(renderStatus({ ...quiet, published: 355 })[0])
+      .to.equal('lake    354 verified  2 quarantined  1 of an older revision still served  399 MiB')
+  })
+
   it('shows workers and queues', () => {
     const worker = {
       id: 'w1',
@@ -159,12 +165,15 @@ describe('status', () => {
       pid: 12,
       stages: ['download', 'convert'] as const,
       doing: [{ stage: 'convert' as const, partition: 'x' }],
+      lost: false,
       startedAt: new Date(0),
       seenAt: new Date('2026-11-22T20:31:58Z'),
     }
     const queue = { ...quiet.queue, convert: { ...none, waiting: 1_200, active: 2 }, verify: { ...none, failed: 1 } }
-    expect(renderStatus({ ...quiet, workers: [worker], queue }).slice(1)).to.deep.equal([
+    const dead = { ...worker, host: 'h', lost: true, seenAt: new Date('2026-11-22T20:30:00Z') }
+    expect(renderStatus({ ...quiet, workers: [worker, dead], queue }).slice(1)).to.deep.equal([
       'worker  ho\\u001bst:12  download convert  1 in hand  seen 2.0s ago',
+      'worker  h:12 lost  seen 2m00s ago  held convert x',
       'queue   convert 1,200 waiting, 2 active  verify 1 failed',
     ])
   })
@@ -173,6 +182,29 @@ describe('status', () => {
     const done = progressOf({ verified: 3 })
     const runs = [{ ...done, run: { ...done.run, state: 'done' as const } }]
     expect(renderStatus({ ...quiet, runs })[1]).to.equal('run     7f3k2 backfill  3/3  done')
+  })
+})
+
+describe('the list of workers', () => {
+  it('says what each has in hand and since when, and what a lost one held', () => {
+    const worker = {
+      id: 'a-12-f', host: 'a', pid: 12, stages: ['download', 'convert'] as const, lost: false,
+      doing: [
+        { stage: 'convert' as const, partition: 'spot-klines/BTCUSDT/1h/2024-01', since: '2026-11-22T20:31:48.000Z' },
+        { stage: 'download' as const, partition: 'spot-klines/BTCUSDT/1h/2024-02' },
+      ],
+      startedAt: new Date(0), seenAt: new Date('2026-11-22T20:31:58Z'),
+    }
+    const idle = { ...worker, id: 'b-1-c', host: 'b', pid: 1, doing: [] }
+    const lost = { ...worker, id: 'c-2-d', host: 'c', pid: 2, doing: worker.doing.slice(0, 1), lost: true }
+    expect(renderWorkers([worker, idle, lost], new Date('2026-11-22T20:33:00Z'))).to.deep.equal([
+      'worker  process  state  seen       stages            in hand',
+      'a-12-f  a:12     busy   1m02s ago  download convert  convert spot-klines/BTCUSDT/1h/2024-01 1m12s',
+      '                                                     download spot-klines/BTCUSDT/1h/2024-02',
+      'b-1-c   b:1      idle   1m02s ago  download convert  -',
+      'c-2-d   c:2      lost   1m02s ago  download convert  convert spot-klines/BTCUSDT/1h/2024-01 10s',
+    ])
+    expect(renderWorkers([], new Date())).to.deep.equal([])
   })
 })
 
@@ -185,7 +217,14 @@ describe('the list of quarantined partitions', () => {
     facts: {},
     kept: null,
     since: new Date('2026-11-22T20:31:14Z'),
+    published: null,
   }
+  it('says that the lake still has an older revision', () => {
+    const published = { key: 'k', etag: 'e', bytes: 1, sha256Hex: 'a', rows: 1, revision: 'r' }
+    expect(renderQuarantine([{ ...entry, published }], null)[0])
+      .to.match(/CORRUPT: row 8,112 has volume -3 \(an older revision is still served\)$/)
+  })
+
   it('is whole in a pipe and cut on a terminal', () => {
     expect(renderQuarantine([entry], null)).to.deep.equal(
       ['2026-11-22T20:31:14Z  spot-klines/BTCUSDT/1h/2021-04  CORRUPT: row 8,112 has volume -3'])

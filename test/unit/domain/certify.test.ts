@@ -49,6 +49,30 @@ describe('certificates', () => {
     expect(data.rows + data.missingRows).to.equal(data.expectedRows)
   })
 
+  it('three-day bars of another phase than BTCUSDT have gaps where bars are missing, and no others', () => {
+    const first = '2024-03-01T00:00Z'
+    const certified = (partition: string, from: string, last: string, o: Partial<InspectFigures>) => {
+      const sources = [source('2024-04-03T03:00:00Z')]
+      const { data, gaps, verdict: is } = certify(input(partition, { ...bars(from, last, 10), ...o }, { sources }))
+      const days = gaps.map((gap) => new Date(Number(gap.fromUs / 1_000n)).toISOString().slice(0, 10))
+      return [is, data.expectedRows, data.missingRows, days]
+    }
+    const phases = [
+      [0, '2024-03-01', '2024-03-31', 11], [1, '2024-03-02', '2024-03-29', 10], [2, '2024-03-03', '2024-03-30', 10],
+    ] as const
+    const march = 'spot-klines/A/3d/2024-03'
+    for (const [phase, from, last, rows] of phases) {
+      expect(certified(march, `${from}T00:00Z`, `${last}T00:00Z`, { rows }), String(phase))
+        .to.deep.equal(['verified', rows, 0, []])
+      const lacksLast = new Date(Date.parse(last) - 3 * 86_400_000).toISOString().slice(0, 10)
+      expect(certified(march, `${from}T00:00Z`, `${lacksLast}T00:00Z`, { rows: rows - 1 }), `${phase}, short`)
+        .to.deep.equal(['provisional', rows, 1, [last]])
+    }
+    const holes = [{ fromUs: us('2024-03-10T00:00Z'), toUs: us('2024-03-13T00:00Z'), missing: 1 }]
+    expect(certified(march, first, '2024-03-28T00:00Z', { rows: 9, holesTotal: 1, missingRows: 1, holes }))
+      .to.deep.equal(['provisional', 11, 2, ['2024-03-10', '2024-03-31']])
+  })
+
   it('a 1w month that lacks its last week is provisional', () => {
     expect(verdict('spot-klines/A/1w/2024-02', '2024-02-05T00:00Z', '2024-02-19T00:00Z', 3)).to.equal('provisional')
     expect(verdict('spot-klines/A/1w/2024-02', '2024-02-05T00:00Z', '2024-02-26T00:00Z', 4, '2024-03-05T03:00:00Z')).to.equal('verified')

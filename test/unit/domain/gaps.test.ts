@@ -9,10 +9,12 @@ const us = (iso: string): bigint => BigInt(Date.parse(iso)) * 1_000n
 const iso = (at: bigint): string => new Date(Number(at / 1_000n)).toISOString().slice(0, 16)
 const hole = (from: string, to: string, missing: number): Hole => ({ fromUs: us(from), toUs: us(to), missing })
 const shown = (gap: Gap): string => `${gap.class} ${iso(gap.fromUs)} ${iso(gap.toUs)} ${gap.missing}`
-const nothing: GapContext = { bounds: null, seriesOver: false }
+type Context = Partial<GapContext>
+const nothing: Context = {}
 
 function gaps(partition: string, first: string, last: string, inner: Hole[], context = nothing): string[] {
-  return gapsOf(parsePartitionKey(partition), { fromUs: us(first), toUs: us(last) }, inner, context).map(shown)
+  const p = parsePartitionKey(partition)
+  return gapsOf(p, { fromUs: us(first), toUs: us(last) }, inner, { bounds: null, seriesOver: false, grid: p.interval, ...context }).map(shown)
 }
 
 describe('gaps', () => {

@@ -7,11 +7,12 @@ import { VERDICTS, type FindingCode } from '../../../src/domain/findings.js'
 import type { JobOutcome, WorkEvent } from '../../../src/domain/ports/observe.js'
 import { STAGES, STATES, type Stage, type State } from '../../../src/domain/states.js'
 import { createMetrics, type Metrics } from '../../../src/observability/metrics.js'
-import { countsOf, partitionOf, statesOf } from '../../support/server-parts.js'
+import { countsOf, partitionOf, statesOf, serverParts } from '../../support/server-parts.js'
 
 const ALLOWED_LABELS = ['stage', 'dataset', 'interval', 'state', 'outcome', 'code', 'op', 'le']
 const OUTCOMES: readonly JobOutcome[] = ['ok', 'retry', 'delayed', 'failed', 'quarantined', 'fenced', 'skipped']
-const CODES = Object.keys(ERRORS) as ErrorCode[]
+/** Those that a stage can end with. */
+const CODES = (Object.keys(ERRORS) as ErrorCode[]).filter((code) => !('asked' in ERRORS[code]))
 
 const fresh = (): Metrics => createMetrics({ version: '1.2.3', backend: 'redis', limits: { limitMs: 100, keepMs: 0 } })
 
@@ -85,7 +86,7 @@ describe('metrics of the work', () => {
     const metrics = fresh()
     const states = statesOf(Object.fromEntries(STATES.map((state) => [state, 1])))
     metrics.readFrom({
-      keeper: { states: () => Promise.resolve(states) }, queue: { counts: () => Promise.resolve(countsOf()) },
+      keeper: { states: () => Promise.resolve(states), workers }, queue: { counts: () => Promise.resolve(countsOf()) },
     })
     const findings = (Object.keys(VERDICTS) as FindingCode[]).map((code) => ({ code, count: 1, example: null }))
     for (let i = 0; i < 500; i++) {
@@ -104,18 +105,25 @@ describe('metrics of the work', () => {
   })
 })
 
+const { workers } = serverParts().keeper
+
 describe('metrics of the state', () => {
   it('reads partitions and queues at the scrape', async () => {
     const metrics = fresh()
     const states = statesOf({ verified: 7, late: 1 })
     metrics.readFrom({
-      keeper: { states: (filter) => Promise.resolve(filter?.datasets?.[0] === 'um-klines' ? states : statesOf({})) },
+      keeper: {
+        states: (filter) => Promise.resolve(filter?.datasets?.[0] === 'um-klines' ? states : statesOf({})),
+        workers: async () => [...(await workers()), ...(await workers()).map((one) => ({ ...one, lost: true }))],
+      },
       queue: { counts: () => Promise.resolve(countsOf({ waiting: 4 })) },
     })
     const series = await scraped(metrics)
     expect(series.get('candlelake_partitions{dataset="um-klines",state="verified"}')).to.equal(7)
     expect([...series.keys()].filter((name) => /partitions\{dataset="spot-klines"/.test(name))).to.deep.equal([])
     expect(series.get('candlelake_queue_jobs{stage="convert",state="waiting"}')).to.equal(4)
+    expect(series.get('candlelake_workers{state="living"}')).to.equal(1)
+    expect(series.get('candlelake_workers{state="lost"}')).to.equal(1)
     expect(series.get('candlelake_up{op="catalog"}')).to.equal(1)
   })
 
@@ -126,13 +134,14 @@ describe('metrics of the state', () => {
     metrics.readFrom({
       keeper: {
         states: () => (down ? Promise.reject(refused) : Promise.resolve(statesOf({ late: 1 }))),
+        workers: () => (down ? Promise.reject(refused) : workers()),
       },
       queue: { counts: () => (down ? new Promise(() => undefined) : Promise.resolve(countsOf())) },
     })
     expect((await scraped(metrics)).get('candlelake_partitions{dataset="cm-klines",state="late"}')).to.equal(1)
     down = true
     const series = await scraped(metrics)
-    expect([...series.keys()].filter((name) => /candlelake_(partitions|queue_jobs)\{/.test(name))).to.deep.equal([])
+    expect([...series.keys()].filter((name) => /candlelake_(partitions|queue_jobs|workers)\{/.test(name))).to.deep.equal([])
     expect(series.get('candlelake_up{op="catalog"}')).to.equal(0)
     expect(series.get('candlelake_up{op="queue"}')).to.equal(0)
     expect(series.get('candlelake_scrape_errors_total{op="catalog"}')).to.equal(1)
@@ -144,10 +153,10 @@ describe('metrics of the state', () => {
   it('a process that watches nothing shows no state, and none is left when watching ends', async () => {
     const metrics = fresh()
     const shown = async (): Promise<string[]> =>
-      [...(await scraped(metrics)).keys()].filter((name) => /candlelake_(up|partitions|queue_jobs)\{/.test(name))
+      [...(await scraped(metrics)).keys()].filter((name) => /candlelake_(up|partitions|queue_jobs|workers)\{/.test(name))
     expect(await shown()).to.deep.equal([])
     const end = metrics.readFrom({
-      keeper: { states: () => Promise.resolve(statesOf({ late: 1 })) },
+      keeper: { states: () => Promise.resolve(statesOf({ late: 1 })), workers },
       queue: { counts: () => Promise.resolve(countsOf()) },
     })
     expect(await shown()).to.not.deep.equal([])

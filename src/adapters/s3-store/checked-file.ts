@@ -1,0 +1,50 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import { PipelineError } from '../../domain/errors.js'
+
+const CHUNK_BYTES = 262_144
+
+/** The length of a local file to send. @throws {STAGING_LOST} */
+export async function lengthOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size
+  } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') throw gone(path)
+    throw thrown
+  }
+}
+
+/**
+ * The bytes of a local file, hashed on their way. The last chunk is held back until the digest is known: of other bytes
+ * than those of `sha256Hex` the store never gets all, and so keeps nothing. Fails with OBJECT_CORRUPT or STAGING_LOST.
+ */
+export function checkedFile(o: { path: string; bytes: number; sha256Hex: string }): Readable {
+  return Readable.from(chunks(o), { objectMode: false, highWaterMark: CHUNK_BYTES })
+}
+
+async function* chunks(o: { path: string; bytes: number; sha256Hex: string }): AsyncGenerator<Buffer> {
+  const hash = createHash('sha256')
+  let held: Buffer | null = null
+  let seen = 0
+  try {
+    for await (const chunk of createReadStream(o.path, { highWaterMark: CHUNK_BYTES }) as AsyncIterable<Buffer>) {
+      hash.update(chunk)
+      seen += chunk.length
+      if (held) yield held
+      held = chunk
+    }
+  } catch (thrown) {
+    throw thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT' ? gone(o.path) : thrown
+  }
+  const gotHex = hash.digest('hex')
+  if (gotHex !== o.sha256Hex || seen !== o.bytes) {
+    throw new PipelineError('OBJECT_CORRUPT', 'the bytes read from disk are not those that were written', {
+      at: o.path, wantHex: o.sha256Hex, gotHex,
+    })
+  }
+  if (held) yield held
+}
+
+const gone = (path: string): PipelineError => new PipelineError('STAGING_LOST', 'the file to store is gone', { at: path })

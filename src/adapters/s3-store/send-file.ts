@@ -1,0 +1,68 @@
+import { PutObjectCommand } from '@aws-sdk/client-s3'
+import { Upload } from '@aws-sdk/lib-storage'
+import type { Condition } from '../../domain/ports/object-store.js'
+import { checkedFile } from './checked-file.js'
+import { withHeader } from './conditions.js'
+import { metadataOf } from './object-info.js'
+import { headersOf } from './put-condition.js'
+import type { S3Link } from './s3-link.js'
+
+export type FileToSend = {
+  readonly bucket: string
+  /** The whole key, prefix included. */
+  readonly key: string
+  readonly path: string
+  readonly bytes: number
+  readonly sha256Hex: string
+  /** Names this write in the object's metadata. */
+  readonly write: string
+  /** Only where the server keeps it. */
+  readonly condition: Condition | undefined
+}
+
+/** Sends a file in one request, which stores all of it or nothing. `attempt` counts from 1; gives the ETag, in quotes. */
+export async function sendWhole(link: S3Link, o: FileToSend): Promise<string | undefined> {
+  const body = o.bytes === 0 ? await empty(o) : checkedFile(o)
+  const command = new PutObjectCommand({ ...paramsOf(o), Body: body, ContentLength: o.bytes })
+  // Signed with the digest of the bytes, the request is refused by the server when others arrive.
+  if (link.signsPayload) withHeader(command, 'x-amz-content-sha256', o.sha256Hex)
+  try {
+    return (await link.once(command)).ETag
+  } finally {
+    if (!(body instanceof Uint8Array)) body.destroy()
+  }
+}
+
+/** Parts under way at once, and their size: their product is the memory that one upload takes. */
+const PARTS_AT_ONCE = 3
+const PART_BYTES = 8 * 1_048_576
+const MOST_PARTS = 10_000
+
+/**
+ * Sends a file in parts, each tried again by itself; nothing is stored before the last step. When it fails, the parts are
+ * removed; those of a process that died wait for a sweep.
+ */
+export async function sendInParts(link: S3Link, o: FileToSend): Promise<string | undefined> {
+  const body = checkedFile(o)
+  try {
+    const upload = new Upload({
+      client: link.client,
+      params: { ...paramsOf(o), Body: body, ContentLength: o.bytes },
+      queueSize: PARTS_AT_ONCE,
+      partSize: Math.max(PART_BYTES, Math.ceil(o.bytes / MOST_PARTS)),
+    })
+    return (await upload.done()).ETag
+  } finally {
+    body.destroy()
+  }
+}
+
+const paramsOf = (o: FileToSend) => ({
+  Bucket: o.bucket, Key: o.key, Metadata: metadataOf(o), ...headersOf(o.condition),
+})
+
+/** An empty stream ends before its digest is compared, so the comparison comes first. */
+async function empty(o: FileToSend): Promise<Uint8Array> {
+  for await (const _ of checkedFile(o)) break
+  return new Uint8Array()
+}
