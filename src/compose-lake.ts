@@ -1,14 +1,12 @@
 import { homedir, availableParallelism } from 'node:os'
-import { isAbsolute, join } from 'node:path'
-import { fileURLToPath, pathToFileURL } from 'node:url'
-import { openFileObjectStore } from './adapters/file-store/file-object-store.js'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { localParts } from './adapters/remote-parquet/local-parts.js'
 import { RangeCache } from './adapters/remote-parquet/range-cache.js'
 import { RemoteParquet } from './adapters/remote-parquet/remote-parquet.js'
 import { storeParts } from './adapters/remote-parquet/store-parts.js'
 import type { Config } from './config.js'
 import type { NumericType } from './domain/candle.js'
-import { PipelineError } from './domain/errors.js'
 import type { ParquetOptions } from './domain/ports/engine.js'
 import type { LakeIndex } from './domain/ports/lake-index.js'
 import type { ObjectStore } from './domain/ports/object-store.js'
@@ -33,25 +31,6 @@ export type LakeOptions = {
 }
 
 const GIB = 1024 ** 3
-
-/** A lake of candle partitions in a folder. */
-export class ParquetLake<N = number> extends Lake<N> {
-  /**
-   * `file:///path/to/lake`, or the path. The folder is made when it is not there.
-   * @throws {BAD_CONFIG, STORE_UNREACHABLE}
-   */
-  static async open<N = number>(url: string, o: LakeOptions = {}): Promise<ParquetLake<N>> {
-    const at = isAbsolute(url) ? pathToFileURL(url).href : url
-    if (!at.startsWith('file://')) {
-      throw new PipelineError('BAD_CONFIG', 'this is no lake that can be opened', {
-        at: 'url',
-        do: 'use file:///path/to/lake',
-      })
-    }
-    const store = await openFileObjectStore({ url: at, create: true })
-    return new ParquetLake<N>(lakePorts(store, o), { numericType: o.numericType ?? null })
-  }
-}
 
 /** A lake's parts over any store; without an index the store's own listing says what there is. */
 export function lakePorts(store: ObjectStore, o: LakeOptions & { readonly index?: LakeIndex }): LakePorts {

@@ -3,7 +3,8 @@
  * `openApp` joins everything for one process; the rest are the words and rules that callers meet.
  */
 export { openApp } from './compose.js'
-export { openRemoteFile, ParquetLake, type LakeOptions } from './compose-lake.js'
+export { openRemoteFile, type LakeOptions } from './compose-lake.js'
+export { ParquetLake } from './compose-parquet-lake.js'
 export { CandleQuery, type CandleQueryOptions } from './lake/candle-query.js'
 export type { Batches, Call, Candle, CandleField } from './lake/candle.js'
 export type { ColumnStats, Stats, StatValue } from './lake/lake-stats.js'

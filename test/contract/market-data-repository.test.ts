@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { ParquetLake } from '../../src/compose-lake.js'
+import { ParquetLake } from '../../src/compose-parquet-lake.js'
 import { warmRepository } from '../../src/lake/warm-repository.js'
 import { tempFolder } from '../support/temp-folder.js'
 import { marketDataRepositoryContract } from './market-data-repository.contract.js'

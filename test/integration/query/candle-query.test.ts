@@ -1,7 +1,7 @@
 import { tableFromIPC } from 'apache-arrow'
 import { expect } from 'chai'
 import { join } from 'node:path'
-import { ParquetLake } from '../../../src/compose-lake.js'
+import { ParquetLake } from '../../../src/compose-parquet-lake.js'
 import type { Partition } from '../../../src/domain/partition.js'
 import { parsePartitionKey, type Series } from '../../../src/domain/partition.js'
 import { slice } from '../../../src/domain/slice.js'

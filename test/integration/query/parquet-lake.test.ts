@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import { readFile, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ParquetLake } from '../../../src/compose-lake.js'
+import { ParquetLake } from '../../../src/compose-parquet-lake.js'
 import type { NumericType } from '../../../src/domain/candle.js'
 import { parsePartitionKey } from '../../../src/domain/partition.js'
 import { CODECS } from '../../../src/domain/ports/engine.js'

@@ -6,6 +6,7 @@ import { openFileObjectStore } from '../../../src/adapters/file-store/file-objec
 import { S3Link } from '../../../src/adapters/s3-store/s3-link.js'
 import { openS3ObjectStore } from '../../../src/adapters/s3-store/s3-object-store.js'
 import { lakePorts } from '../../../src/compose-lake.js'
+import { ParquetLake } from '../../../src/compose-parquet-lake.js'
 import type { ObjectStore } from '../../../src/domain/ports/object-store.js'
 import { parsePartitionKey, type Series } from '../../../src/domain/partition.js'
 import { slice } from '../../../src/domain/slice.js'
@@ -14,7 +15,7 @@ import { Lake } from '../../../src/lake/lake.js'
 import { CandleFiles } from '../../support/candle-files.js'
 import { filesBelow } from '../../support/cli.js'
 import { failingWith } from '../../support/failing-with.js'
-import { acquireS3, newPrefix, s3Connection } from '../../support/s3.js'
+import { acquireS3, newPrefix, s3Connection, type TestS3 } from '../../support/s3.js'
 import { tempFolder } from '../../support/temp-folder.js'
 
 const BTC: Series = { dataset: 'spot-klines', symbol: 'BTCUSDT', interval: '1m' }
@@ -49,6 +50,7 @@ describe('a lake in a bucket', () => {
   let folder: Awaited<ReturnType<typeof tempFolder>>
   let files: CandleFiles
   let there: ReturnType<typeof counted>
+  let s3: TestS3
   let link: S3Link
   let bucket: ObjectStore
   let lake: Lake
@@ -60,7 +62,7 @@ describe('a lake in a bucket', () => {
     await files.write('spot-klines/BTCUSDT/1m/2024-01', { rowGroup: 4_096 })
     await files.write('spot-klines/BTCUSDT/1m/2024-02', { rowGroup: 4_096 })
     await files.write('spot-klines/ETHUSDT/1m/2024-01', { rowGroup: 4_096 })
-    const s3 = await acquireS3()
+    s3 = await acquireS3()
     link = new S3Link(s3Connection(s3))
     bucket = openS3ObjectStore({ url: newPrefix(s3), link })
     for (const key of filesBelow(files.root)) await put(key, join(files.root, key))
@@ -130,6 +132,23 @@ describe('a lake in a bucket', () => {
       expect((await result.cost).requests).to.equal(there.counts.gets)
     })
   }
+
+  it('is opened by its address, as the settings of the environment say', async () => {
+    const settings = { S3_ENDPOINT: s3.endpoint, S3_ACCESS_KEY_ID: s3.accessKeyId, S3_SECRET_ACCESS_KEY: s3.secretAccessKey }
+    const before = Object.fromEntries(Object.keys(settings).map((name) => [name, process.env[name]]))
+    Object.assign(process.env, settings, { S3_REGION: s3.region })
+    try {
+      const opened = await ParquetLake.open(bucket.url, { cacheDir: await freshCache() })
+      const rows = await opened.read(day, ['close']).rows()
+      await opened.close()
+      expect(rows).to.deep.equal(await lake.read(day, ['close']).rows())
+    } finally {
+      for (const [name, value] of Object.entries(before)) {
+        if (value === undefined) delete process.env[name]
+        else process.env[name] = value
+      }
+    }
+  })
 
   it('resamples from parts', async () => {
     const rows = await query.resample(day, '1h').rows()

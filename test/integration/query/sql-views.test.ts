@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
 import { join } from 'node:path'
-import { ParquetLake } from '../../../src/compose-lake.js'
+import { ParquetLake } from '../../../src/compose-parquet-lake.js'
 import { CandleQuery } from '../../../src/lake/candle-query.js'
 import { CandleFiles } from '../../support/candle-files.js'
 import { failingWith } from '../../support/failing-with.js'
