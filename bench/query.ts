@@ -36,7 +36,8 @@ export const query: Bench = async (b) => {
   for (let n = 0; n < months; n++) await files.write(`spot-klines/BTCUSDT/1m/${addMonths(FIRST, n)}`)
   files.close()
   b.say(
-    `data: ${months} generated months of 1m of one symbol, double, zstd; both sides DuckDB with 2 threads, files in the page cache`,
+    `data: ${months} generated months of 1m of one symbol, double, zstd; both sides DuckDB with 2 threads, ` +
+      'files in the page cache',
   )
   const lake = await ParquetLake.open(root, { threads: 2 })
   b.atEnd(() => lake.close())
@@ -79,7 +80,8 @@ async function repository({ b, rounds, lake, raw, root }: World, counts: readonl
   const warm = warmRepository(lake)
   for (const count of counts) {
     const at = range(count)
-    const sql = `SELECT open_time, open, high, low, close, volume, close_time, quote_volume, trades, taker_buy_volume, taker_buy_quote_volume
+    const sql = `SELECT open_time, open, high, low, close, volume, close_time, quote_volume, trades, taker_buy_volume,
+        taker_buy_quote_volume
       FROM read_parquet('${root}/spot-klines/btcusdt/1m/*/data.parquet')
       WHERE open_time >= make_timestamptz(${at.fromUs}) AND open_time < make_timestamptz(${at.toUs})`
     let [ours, theirs] = [0, 0]
@@ -101,10 +103,12 @@ async function resample({ b, rounds, lake, raw, root }: World, months: number): 
   const asked = new CandleQuery(lake)
   const at = range(months)
   // By time_bucket over TIMESTAMPTZ the same took some twenty times as long.
-  const sql = `SELECT epoch_us(open_time) // 86400000000 * 86400000000 AS bucket, arg_min(open, open_time), max(high), min(low), arg_max(close, open_time),
-    fsum(volume), max(close_time), fsum(quote_volume), sum(trades), fsum(taker_buy_volume), fsum(taker_buy_quote_volume)
+  const sql = `SELECT epoch_us(open_time) // 86400000000 * 86400000000 AS bucket, arg_min(open, open_time), max(high),
+      min(low), arg_max(close, open_time), fsum(volume), arg_max(close_time, open_time), fsum(quote_volume),
+      sum(trades)::BIGINT, fsum(taker_buy_volume), fsum(taker_buy_quote_volume), count(*) = 1440
     FROM read_parquet('${root}/spot-klines/btcusdt/1m/*/data.parquet')
-    WHERE open_time >= make_timestamptz(${at.fromUs}) AND open_time < make_timestamptz(${at.toUs}) GROUP BY 1 ORDER BY 1`
+    WHERE open_time >= make_timestamptz(${at.fromUs}) AND open_time < make_timestamptz(${at.toUs})
+    GROUP BY 1 ORDER BY 1`
   let [ours, theirs] = [0, 0]
   const seconds = await interleaved(
     rounds,
@@ -135,10 +139,12 @@ async function plan({ b, rounds, raw }: World): Promise<void> {
   b.atEnd(() => catalog.close())
   await catalog.pool.query(`insert into partitions (dataset, symbol, "interval", month, kind, state, work,
       published_key, published_etag, published_bytes, published_sha256, published_rows, published_revision)
-    select 'spot-klines', 'S' || lpad((n / 100)::text, 4, '0') || 'USDT', '1m', to_char(timestamp '2017-01-01' + (n % 100) * interval '1 month', 'YYYY-MM'),
-      'backfill', 'verified', '{}', 'spot-klines/s' || lpad((n / 100)::text, 4, '0') || 'usdt/1m/' ||
-      to_char(timestamp '2017-01-01' + (n % 100) * interval '1 month', 'YYYY-MM') || '/data.parquet', 'e' || n, 1000 + n, repeat('0', 64), 1, repeat('0', 64)
-    from generate_series(0, ${PLANNED - 1}) n`)
+    select 'spot-klines', 'S' || symbol || 'USDT', '1m', month, 'backfill', 'verified', '{}',
+      'spot-klines/s' || symbol || 'usdt/1m/' || month || '/data.parquet', 'e' || n, 1000 + n, repeat('0', 64), 1,
+      repeat('0', 64)
+    from (select n, lpad((n / 100)::text, 4, '0') as symbol,
+      to_char(timestamp '2017-01-01' + (n % 100) * interval '1 month', 'YYYY-MM') as month
+      from generate_series(0, ${PLANNED - 1}) n) as wanted`)
   await catalog.pool.query('analyze partitions')
   const scan = scanOf(slice({ ...BTC, symbol: 'S0042USDT' }, '2018-01', '2022-12'))
   const all = { ...scan, symbols: null, intervals: null, range: { fromUs: null, toUs: null } }

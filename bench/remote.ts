@@ -70,7 +70,8 @@ async function slowRead(b: BenchContext, o: { root: string; key: string; size: n
   ])
   b.atEnd(() => server.close())
   b.say(
-    `settings: ${LATENCY_MS} ms before each answer, ${BYTES_PER_SECOND} bytes a second for each answer, an empty cache each round`,
+    `settings: ${LATENCY_MS} ms before each answer, ${BYTES_PER_SECOND} bytes a second for each answer, ` +
+      'an empty cache each round',
   )
   const connection = await (await DuckDBInstance.create(':memory:', { threads: '2' })).connect()
   const url = `${server.url}/${o.key}`

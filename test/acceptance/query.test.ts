@@ -1,9 +1,20 @@
 import { DuckDBInstance } from '@duckdb/node-api'
 import { tableFromIPC } from 'apache-arrow'
 import { expect } from 'chai'
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errorOf, filesBelow, lastJson, runCli, startAtTerminal, temporaryHome, type Home } from '../support/cli.js'
+import {
+  errorOf,
+  filesBelow,
+  lastJson,
+  processesWith,
+  runCli,
+  startAtTerminal,
+  startCli,
+  temporaryHome,
+  type Home,
+  until,
+} from '../support/cli.js'
 
 const SELECT = `select open_time, symbol, close, null as nothing from spot_klines where interval = '1h' order by open_time`
 
@@ -101,6 +112,19 @@ describe('acceptance: candlelake query', function () {
         ),
       ),
     ).to.include({ code: 'QUERY_TIMEOUT' })
+  })
+
+  it('Ctrl-C ends it, and neither its process nor its folder is left', async () => {
+    const temp = join(home.dir, 'temp')
+    await mkdir(temp)
+    const endless = 'select count(*) from range(1000000000) a, range(1000000000) b where a.range + b.range = -1'
+    const running = startCli(['query', endless], { ...home.env, TMPDIR: temp })
+    await until('its process runs', () => processesWith(`"tempDir":"${temp}`)[0] ?? null)
+    running.child.kill('SIGINT')
+    expect((await running.ended).code).to.equal(130)
+    await until('its process is gone', () => processesWith(`"tempDir":"${temp}`).length === 0)
+    await until('its folder is gone', async () => (await readdir(temp)).length === 0)
+    await rm(temp, { recursive: true })
   })
 
   it('starts no database: a lake in a folder is its own catalog', async () => {

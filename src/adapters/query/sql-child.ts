@@ -1,5 +1,6 @@
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api'
 import { StatementType, timestampTZValue } from '@duckdb/node-api'
+import { rmSync } from 'node:fs'
 import type { NumericType } from '../../domain/candle.js'
 import { DATASETS } from '../../domain/dataset.js'
 import { PipelineError } from '../../domain/errors.js'
@@ -23,7 +24,10 @@ const ROOM_BYTES = 256 * 1024 ** 2
 const PLAN_WITHOUT = 'statistics_propagation,late_materialization'
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
-process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+process.on('disconnect', () => {
+  rmSync(tempDir, { recursive: true, force: true })
+  process.kill(process.pid, 'SIGKILL')
+})
 setInterval(() => {
   if (process.memoryUsage.rss() <= limits.memoryBytes * 1.25 + ROOM_BYTES) return
   const facts = { at: 'the query', do: 'ask for less at a time, or raise QUERY_MEMORY_BYTES' }

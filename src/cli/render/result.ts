@@ -21,13 +21,14 @@ export function shownValue(value: unknown, kind: ResultColumn['kind']): string {
 
 /** `2024-01-31T23:59:59Z`; microseconds where there are any. Years that ISO does not know stay a number. */
 export function isoOf(us: bigint): string {
-  const ms = us / 1_000n - (us % 1_000n < 0n ? 1n : 0n)
-  const date = new Date(Number(ms))
+  const micros = ((us % MILLION) + MILLION) % MILLION
+  const date = new Date(Number((us - micros) / 1_000n))
   if (Number.isNaN(date.getTime())) return String(us)
-  const micros = Number(us - (ms / 1_000n) * 1_000_000n)
-  const fraction = micros === 0 ? '' : `.${String(micros).padStart(6, '0').replace(/0+$/, '')}`
+  const fraction = micros === 0n ? '' : `.${String(micros).padStart(6, '0').replace(/0+$/, '')}`
   return `${date.toISOString().slice(0, -5)}${fraction}Z`
 }
+
+const MILLION = 1_000_000n
 
 /** The same for JSON: numbers stay numbers, what is missing is null, integers beyond 2^53 are text. */
 function jsonRow(columns: readonly ResultColumn[], row: Row): Row {

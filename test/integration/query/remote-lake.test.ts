@@ -111,7 +111,7 @@ describe('a lake in a bucket', () => {
   })
 
   const asked = [
-    `select count(*) as n, sum(close) as s from spot_klines where symbol = 'BTCUSDT' and open_time >= '2024-01-10' and open_time < '2024-01-11'`,
+    `select count(*) as n, sum(close::decimal(18, 2)) as s from spot_klines where symbol = 'BTCUSDT' and open_time >= '2024-01-10' and open_time < '2024-01-11'`,
     `select symbol, max(high) as h from spot_klines group by all order by all`,
     `select close from spot_klines where symbol = 'ETHUSDT' order by open_time desc limit 3`,
     `select a.close - b.close as d from spot_klines a join spot_klines b using (open_time)
