@@ -18,9 +18,10 @@ const SERVER = fileURLToPath(new URL('./s3-server-child.js', import.meta.url))
 
 /** The sizes of a run: months of 1h bars, months of 1m bars, and what is sent in parts. */
 const SETS = [
-  { name: 'small', bytes: 64 * 1_024, files: 400, atOnce: 8 },
-  { name: 'month', bytes: 4 * MIB, files: 64, atOnce: 4 },
-  { name: 'parts', bytes: 128 * MIB, files: 4, atOnce: 2 },
+  // Three requests a file against two of the SDK, the third reads back what was stored: told, and no target.
+  { name: 'small', bytes: 64 * 1_024, files: 400, atOnce: 8, target: null },
+  { name: 'month', bytes: 4 * MIB, files: 64, atOnce: 4, target: { atLeast: 0.9 } },
+  { name: 'parts', bytes: 128 * MIB, files: 4, atOnce: 2, target: { atLeast: 0.9 } },
 ]
 
 const ROUNDS = 5
@@ -46,7 +47,7 @@ async function throughput(b: BenchContext, server: TestS3): Promise<void> {
     const seconds = await interleaved(b.rounds ?? (b.small ? 1 : ROUNDS), { adapter: run('byAdapter'), sdk: run('bySdk') }, b.say)
     b.figure(`${set.name}.mib-per-second`, (count * set.bytes) / MIB / median(seconds.adapter), 'MiB/s')
     b.figure(`${set.name}.objects-per-second`, count / median(seconds.adapter), '/s')
-    b.figure(`${set.name}.vs-sdk`, ratioOf(seconds.sdk, seconds.adapter), 'x', { atLeast: 0.9 })
+    b.figure(`${set.name}.vs-sdk`, ratioOf(seconds.sdk, seconds.adapter), 'x', set.target)
   }
 }
 
@@ -69,7 +70,7 @@ async function serverOf(b: BenchContext): Promise<TestS3> {
   const child = fork(SERVER)
   b.atEnd(() => Promise.resolve(child.disconnect()))
   const endpoint = await new Promise<string>((resolve, reject) => {
-    child.once('message', (message) => resolve(String(message)))
+    child.once('message', (message) => resolve(message as string))
     child.once('exit', (code) => reject(new Error(`the S3 server ended with ${code ?? 'a signal'}`)))
   })
   const value: TestS3 = { ...OUR_KEYS, endpoint, region: 'us-east-1', bucket: 'candlelake-bench', server: null }

@@ -51,11 +51,12 @@ export async function checkedBytes(o: { path: string; bytes: number; sha256Hex: 
   return bytes
 }
 
-function refuseOther(o: { path: string; bytes: number; sha256Hex: string }, gotHex: string, bytes: number): void {
+/** @throws {OBJECT_CORRUPT} for other bytes than were to be sent */
+export function refuseOther(o: { path: string; bytes: number; sha256Hex: string }, gotHex: string, bytes: number): void {
   if (gotHex === o.sha256Hex && bytes === o.bytes) return
   throw new PipelineError('OBJECT_CORRUPT', 'the bytes read from disk are not those that were written', {
     at: o.path, wantHex: o.sha256Hex, gotHex,
   })
 }
 
-const gone = (path: string): PipelineError => new PipelineError('STAGING_LOST', 'the file to store is gone', { at: path })
+export const gone = (path: string): PipelineError => new PipelineError('STAGING_LOST', 'the file to store is gone', { at: path })

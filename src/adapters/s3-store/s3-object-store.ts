@@ -9,14 +9,15 @@ import { checkedBody } from './checked-body.js'
 import { lengthOf } from './checked-file.js'
 import { conditionsOf, copyCommand, copySource, type Conditions, type ConditionalWrites } from './conditions.js'
 import { copyInParts } from './copy-in-parts.js'
-import { download } from './download-object.js'
+import { download, type Opened } from './download-object.js'
 import { KeyQueue } from './key-queue.js'
 import { listObjects } from './list-objects.js'
 import { infoOf, isSame, plain, quoted, storedOf, type Stored } from './object-info.js'
 import { kindOf, nameOf, noBucket, s3Failure } from './s3-failure.js'
 import type { S3Link } from './s3-link.js'
 import { parseS3Url, type S3Place } from './s3-place.js'
-import { sendInParts, sendWhole } from './send-file.js'
+import { sendWhole } from './send-file.js'
+import { sendInParts } from './send-in-parts.js'
 import { sweepUnfinished } from './sweep-unfinished.js'
 
 /** From this size on a file is sent in parts. */
@@ -80,10 +81,14 @@ class BucketStore implements ObjectStore {
   }
 
   async get(o: Parameters<ObjectStore['get']>[0]): Promise<Readable> {
-    const { key, range, ifMatch } = o
-    const at = this.#at(key)
+    const { range } = o
     if (range) checkRange(range)
-    if (range && range.start === range.end) return await this.#nothing(key, ifMatch)
+    if (range && range.start === range.end) return await this.#nothing(o.key, o.ifMatch)
+    return (await this.#open(o)).body
+  }
+
+  async #open({ key, range, ifMatch }: Parameters<ObjectStore['get']>[0]): Promise<Opened> {
+    const at = this.#at(key)
     const from = range?.start ?? 0
     try {
       const answer = await this.#fetch(key, ifMatch, range && { from, to: range.end - 1 })
@@ -92,9 +97,10 @@ class BucketStore implements ObjectStore {
       const { etag, sha256Hex } = storedOf(answer)
       const again = async (offset: number): Promise<Readable> =>
         (await this.#fetch(key, etag, { from: from + offset, to: from + bytes - 1 })).Body as Readable
-      return checkedBody({ first: answer.Body as Readable, again, bytes, sha256Hex: range ? null : sha256Hex, at })
+      const body = checkedBody({ first: answer.Body as Readable, again, bytes, sha256Hex: range ? null : sha256Hex, at })
+      return { body, bytes }
     } catch (thrown) {
-      if (range && nameOf(thrown) === 'InvalidRange') return Readable.from([])
+      if (range && nameOf(thrown) === 'InvalidRange') return { body: Readable.from([]), bytes: 0 }
       if (kindOf(thrown) === 'absent') await this.#bucketIsThere()
       throw s3Failure(thrown, at)
     }
@@ -144,7 +150,7 @@ class BucketStore implements ObjectStore {
 
   async materialise(o: { key: ObjectKey; scratch: string }): Promise<string> {
     this.#full(o.key)
-    return await download({ ...o, open: () => this.get({ key: o.key }) })
+    return await download({ ...o, open: () => this.#open({ key: o.key }) })
   }
 
   async sweep(olderThanMs: number): Promise<number> {

@@ -1,5 +1,4 @@
 import { PutObjectCommand } from '@aws-sdk/client-s3'
-import { Upload } from '@aws-sdk/lib-storage'
 import type { Condition } from '../../domain/ports/object-store.js'
 import { checkedBytes, checkedFile } from './checked-file.js'
 import { withHeader } from './conditions.js'
@@ -33,30 +32,6 @@ export async function sendWhole(link: S3Link, o: FileToSend): Promise<string | u
     return (await link.once(command)).ETag
   } finally {
     if (!(body instanceof Uint8Array)) body.destroy()
-  }
-}
-
-/** Parts under way at once, and their size: their product is the memory that one upload takes. */
-const PARTS_AT_ONCE = 2
-const PART_BYTES = 5 * 1_048_576
-const MOST_PARTS = 10_000
-
-/**
- * Sends a file in parts, each tried again by itself; nothing is stored before the last step. When it fails, the parts are
- * removed; those of a process that died wait for a sweep.
- */
-export async function sendInParts(link: S3Link, o: FileToSend): Promise<string | undefined> {
-  const body = checkedFile(o)
-  try {
-    const upload = new Upload({
-      client: link.client,
-      params: { ...paramsOf(o), Body: body, ContentLength: o.bytes },
-      queueSize: PARTS_AT_ONCE,
-      partSize: Math.max(PART_BYTES, Math.ceil(o.bytes / MOST_PARTS)),
-    })
-    return (await upload.done()).ETag
-  } finally {
-    body.destroy()
   }
 }
 
