@@ -12,6 +12,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   plan: async () => (await import('./plan.js')).plan,
   remote: async () => (await import('./remote.js')).remote,
   query: async () => (await import('./query.js')).query,
+  s3: async () => (await import('./s3.js')).s3,
 }
 
 const USAGE = `usage: npm run bench -- NAME [--check] [--small] [--rounds N] [--part NAME] [--polars DIR]

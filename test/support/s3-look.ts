@@ -39,8 +39,10 @@ export function keysOf(s3: TestS3, url: string): Promise<string[]> {
 /** Keys of uploads that were begun below a URL and not ended. */
 export function uploadsOf(s3: TestS3, url: string): Promise<string[]> {
   return looking(s3, async (client) => {
-    const page = await client.send(new ListMultipartUploadsCommand(placeOf(url)))
-    return (page.Uploads ?? []).map(({ Key = '' }) => Key)
+    const { Bucket, Prefix } = placeOf(url)
+    // All of the bucket: MinIO shows none for a prefix.
+    const page = await client.send(new ListMultipartUploadsCommand({ Bucket }))
+    return (page.Uploads ?? []).map(({ Key = '' }) => Key).filter((key) => key.startsWith(Prefix))
   })
 }
 

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 import type { Dispatcher } from 'undici'
 import { Pace } from './pace.js'
-import { kindOf } from './s3-failure.js'
+import { isAway, kindOf } from './s3-failure.js'
 import { S3Transport } from './s3-transport.js'
 
 /** Keys that may run out. */
@@ -31,6 +31,8 @@ export type S3Connection = {
 
 /** Tries of one request. With 30 % refused, 1 of 170,000 requests fails ten times in a row. */
 const TRIES = 10
+/** Of a server that is not there: whoever waits for an answer, a person perhaps, is told soon, and jobs come again. */
+const TRIES_AWAY = 4
 const FIRST_DELAY_MS = 50
 const MOST_DELAY_MS = 5_000
 
@@ -73,7 +75,8 @@ export class S3Link {
           continue
         }
         if (kind === 'busy') this.#pace.slowDown()
-        if ((kind !== 'busy' && kind !== 'fault' && kind !== 'mangled') || attempt >= TRIES) throw thrown
+        if (kind !== 'busy' && kind !== 'fault' && kind !== 'mangled') throw thrown
+        if (attempt >= (isAway(thrown) ? TRIES_AWAY : TRIES)) throw thrown
         await pause(attempt)
       }
     }
