@@ -78,7 +78,7 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
     },
     moveLake: async (o) => {
       const { keeper } = await services.anyCatalog()
-      return await moveLake({ keeper, lake: await services.lake(), url: config.lakeUrl, now: () => new Date() }, o)
+      return await moveLake({ keeper, lake: await services.lake(), url: config.lakeUrl }, o)
     },
     retryQuarantined: (partitions) => retryQuarantined(partitions, services),
     serve: async (o) => {
