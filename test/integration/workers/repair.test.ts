@@ -3,11 +3,15 @@ import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openFileObjectStore } from '../../../src/adapters/file-store/file-object-store.js'
+import { openFileStaging } from '../../../src/adapters/file-store/file-staging.js'
+import { PipelineError } from '../../../src/domain/errors.js'
 import { objectKeyOf } from '../../../src/domain/names.js'
 import type { JobQueue } from '../../../src/domain/ports/job-queue.js'
 import type { ObjectStore } from '../../../src/domain/ports/object-store.js'
 import type { Job } from '../../../src/domain/ports/plan-catalog.js'
+import { reconcileEvery } from '../../../src/workers/reconcile.js'
 import { repairPublished } from '../../../src/workers/repair.js'
+import { until } from '../../support/cli.js'
 import { tempFolder } from '../../support/temp-folder.js'
 import { newPartition, openFresh, planned, published, type Opened } from '../postgres/catalog-fixture.js'
 
@@ -37,7 +41,8 @@ describe('published objects compared with the catalog', function () {
       enqueued.push(...jobs)
       return Promise.resolve()
     },
-    counts: unused, alive: unused, ping: unused, close: unused,
+    alive: (rows) => Promise.resolve(rows),
+    counts: unused, ping: unused, close: unused,
   }
   const put = async (key: string, text: string): Promise<void> => {
     const path = join(folder.path, 'some')
@@ -71,5 +76,27 @@ describe('published objects compared with the catalog', function () {
     expect(enqueued).to.deep.equal([])
     expect((await repairPublished({ ...ports, lake }, null)).restarted, 'bytes of nobody').to.equal(1)
     expect(enqueued.map(({ stage, generation }) => ({ stage, generation }))).to.deep.equal([{ stage: 'download', generation: 3 }])
+  })
+
+  it('what changed while the store was away is compared when it is back', async () => {
+    const partition = newPartition()
+    await planned(catalog, [partition])
+    await published(catalog, partition)
+    await put(objectKeyOf(partition), 'of nobody')
+    const [periodMs, away] = [300, Object.assign(Object.create(lake) as ObjectStore, { head: lake.head.bind(lake), get: lake.get.bind(lake) })]
+    let refused = 0
+    away.list = (prefix) => {
+      if (refused >= 4) return lake.list(prefix)
+      refused++
+      throw new PipelineError('STORE_UNREACHABLE', 'away')
+    }
+    away.sweep = () => Promise.resolve(0)
+    const staging = await openFileStaging({ url: join(folder.path, 'staging'), create: true })
+    const stop = new AbortController()
+    const running = reconcileEvery({ ...catalog, lake: away, staging, queue, log, now: () => new Date() }, periodMs, stop.signal)
+    await until('it is done again', () => enqueued.length > 0, 10_000).finally(() => stop.abort())
+    await running
+    expect(refused).to.equal(4)
+    expect(enqueued.map(({ partition: { symbol } }) => symbol)).to.deep.equal([partition.symbol])
   })
 })
