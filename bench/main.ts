@@ -10,6 +10,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   convert: async () => (await import('./convert.js')).convert,
   backfill: async () => (await import('./backfill.js')).backfill,
   plan: async () => (await import('./plan.js')).plan,
+  s3: async () => (await import('./s3.js')).s3,
 }
 
 const USAGE = `usage: npm run bench -- NAME [--check] [--small] [--rounds N] [--part NAME] [--polars DIR]

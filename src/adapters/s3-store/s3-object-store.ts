@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { DeleteObjectCommand, GetObjectCommand, HeadBucketCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
+import { type CopyObjectCommand, DeleteObjectCommand, GetObjectCommand, HeadBucketCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
 import { PipelineError } from '../../domain/errors.js'
 import type { ObjectKey } from '../../domain/names.js'
 import { checkObjectKey } from '../../domain/object-key.js'
@@ -174,30 +174,32 @@ class BucketStore implements ObjectStore {
     const source = copySource(bucket, key)
     const inParts = dialect === 'parts' || of.bytes > MOST_COPY_BYTES
     const isOurs = (now: Stored): boolean => isSame(now, of)
-    const send = (): Promise<string | undefined> => inParts
-      ? copyInParts(this.#link, {
-        bucket: this.#place.bucket, to: this.#full(to), source, etag: of.etag, bytes: of.bytes, metadata: of.metadata,
-        condition: dialect === null ? undefined : condition,
-      })
-      : this.#copyOnce({ source, of, to, condition, dialect: dialect === 'r2' ? 'r2' : 'standard' })
+    const place = { Bucket: this.#place.bucket, Key: this.#full(to) }
+    const doneAlready = async (): Promise<string | null> => {
+      const now = storedOf(await this.#link.once(new HeadObjectCommand(place)))
+      return isOurs(now) ? now.etag : null
+    }
+    const send = (): Promise<string | undefined> => {
+      if (!inParts) {
+        const input = { ...place, CopySource: source, CopySourceIfMatch: quoted(of.etag) }
+        return this.#copyOnce(copyCommand(input, condition, dialect === 'r2' ? 'r2' : 'standard'), doneAlready)
+      }
+      const { etag, bytes, metadata } = of
+      const target = { bucket: place.Bucket, to: place.Key, condition: dialect === null ? undefined : condition }
+      return copyInParts(this.#link, { ...target, source, etag, bytes, metadata, doneAlready })
+    }
     const kept = dialect !== null
     return await this.#write({ key: to, condition, kept, bytes: of.bytes, isUnique: false, isOurs, send })
   }
 
   /** One request. When the answer of a try was lost, its copy stands in the way of the next one. */
-  #copyOnce(
-    o: { source: string; of: Stored; to: ObjectKey; condition: Condition | undefined; dialect: 'standard' | 'r2' },
-  ): Promise<string | undefined> {
-    const { source, of, to, condition, dialect } = o
-    const place = { Bucket: this.#place.bucket, Key: this.#full(to) }
-    const input = { ...place, CopySource: source, CopySourceIfMatch: quoted(of.etag) }
+  #copyOnce(command: CopyObjectCommand, doneAlready: () => Promise<string | null>): Promise<string | undefined> {
     return this.#link.trying(async (attempt) => {
       try {
-        return (await this.#link.once(copyCommand(input, condition, dialect))).CopyObjectResult?.ETag
+        return (await this.#link.once(command)).CopyObjectResult?.ETag
       } catch (thrown) {
-        if (attempt === 1 || kindOf(thrown) !== 'precondition') throw thrown
-        const now = storedOf(await this.#link.once(new HeadObjectCommand(place)))
-        if (isSame(now, of)) return now.etag
+        const done = attempt > 1 && kindOf(thrown) === 'precondition' ? await doneAlready() : null
+        if (done !== null) return done
         throw thrown
       }
     })

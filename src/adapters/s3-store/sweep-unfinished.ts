@@ -29,20 +29,36 @@ export async function sweepUnfinished(link: S3Link, place: S3Place, olderThanMs:
   return swept
 }
 
+/** Uploads below the prefix. MinIO lists none for a prefix that is not a whole key, and all without one. */
 async function* uploadsOf(link: S3Link, { bucket, base }: S3Place): AsyncGenerator<MultipartUpload> {
+  let found = 0
+  for (const Prefix of base === '' ? [''] : [base, '']) {
+    for await (const upload of pagesOf(link, { Bucket: bucket, ...(Prefix === '' ? {} : { Prefix }) })) {
+      if (!upload.Key?.startsWith(base)) continue
+      found++
+      yield upload
+    }
+    if (found > 0) return
+  }
+}
+
+async function* pagesOf(link: S3Link, asked: { Bucket: string; Prefix?: string }): AsyncGenerator<MultipartUpload> {
   let marker: { KeyMarker?: string; UploadIdMarker?: string } | null = {}
   while (marker) {
     const page: Awaited<ReturnType<typeof ask>> = await ask(marker)
-    for (const upload of page.Uploads ?? []) {
-      // A server may match the prefix loosely, or not at all.
-      if (upload.Key?.startsWith(base)) yield upload
-    }
-    const { IsTruncated, NextKeyMarker: KeyMarker, NextUploadIdMarker: UploadIdMarker } = page
+    yield* page?.Uploads ?? []
+    const { IsTruncated, NextKeyMarker: KeyMarker, NextUploadIdMarker: UploadIdMarker } = page ?? {}
     const next = { ...(KeyMarker ? { KeyMarker } : {}), ...(UploadIdMarker ? { UploadIdMarker } : {}) }
     marker = IsTruncated && KeyMarker ? next : null
   }
-  function ask(at: object) {
-    return link.client.send(new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: base, ...at }))
+  async function ask(at: object) {
+    try {
+      return await link.client.send(new ListMultipartUploadsCommand({ ...asked, ...at }))
+    } catch (thrown) {
+      // These credentials may be for the prefix only, and rightly so.
+      if (asked.Prefix === undefined && kindOf(thrown) === 'denied') return null
+      throw thrown
+    }
   }
 }
 
