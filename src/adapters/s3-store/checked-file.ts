@@ -52,11 +52,11 @@ export async function checkedBytes(o: { path: string; bytes: number; sha256Hex: 
 }
 
 /** @throws {OBJECT_CORRUPT} for other bytes than were to be sent */
-export function refuseOther(o: { path: string; bytes: number; sha256Hex: string }, gotHex: string, bytes: number): void {
+function refuseOther(o: { path: string; bytes: number; sha256Hex: string }, gotHex: string, bytes: number): void {
   if (gotHex === o.sha256Hex && bytes === o.bytes) return
   throw new PipelineError('OBJECT_CORRUPT', 'the bytes read from disk are not those that were written', {
     at: o.path, wantHex: o.sha256Hex, gotHex,
   })
 }
 
-export const gone = (path: string): PipelineError => new PipelineError('STAGING_LOST', 'the file to store is gone', { at: path })
+const gone = (path: string): PipelineError => new PipelineError('STAGING_LOST', 'the file to store is gone', { at: path })
