@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Workers, WorkerOptions } from './cli/app.js'
 import { failpointsOf } from './compose-failpoints.js'
 import type { Services } from './compose-services.js'
@@ -19,6 +20,8 @@ import type { Ports, StartedJob } from './workers/stage.js'
 const MS = 1_000
 /** Time to finish what is in hand when nobody said how long: a person waits at the terminal, and can press Ctrl-C again. */
 const FINISH_MS = 600_000
+/** What a look for lost work gets beyond that; cut off anywhere, the next one begins anew. */
+const LOOK_MS = 1_000
 
 /** What stages touch, from the services of this process. */
 export async function openPorts(config: Config, services: Services, log: Log, observe: Observe): Promise<Ports> {
@@ -85,9 +88,10 @@ export async function composeWorkers(
   const beating = beat(keeper, ports, options.stages, handle, log)
   let drained: Promise<void> | undefined
   const drain = async (graceMs = FINISH_MS): Promise<void> => {
-    await handle.drain(graceMs)
+    // A look for lost work that is under way has the grace, too: a store that never answers would make it last for ever.
     stopped.abort()
-    await Promise.all([reconciling, beating.stop()])
+    await handle.drain(graceMs)
+    await Promise.all([Promise.race([reconciling, sleep(LOOK_MS, undefined, { ref: false })]), beating.stop()])
   }
   return {
     id: ports.workerId,

@@ -59,7 +59,7 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
       return { ...started, drain }
     },
     // Asked for by a person, it compares every published object, however long ago its row changed.
-    reconcile: async () => await reconcile(await reconcilePorts(services, log), config.reconcileSeconds * 1_000, 'all'),
+    reconcile: async () => await reconcile(await reconcilePorts(services, log), config.reconcileSeconds * 1_000, null),
     garbage: async ({ remove, ...o }) => {
       const { keeper } = await services.catalog()
       const ports = { keeper, staging: await services.staging(), lake: await services.lake(), now: () => new Date() }
@@ -79,7 +79,7 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
     },
     moveLake: async (o) => {
       const { keeper } = await services.anyCatalog()
-      return await moveLake({ keeper, lake: await services.lake(), url: config.lakeUrl, now: () => new Date() }, o)
+      return await moveLake({ keeper, lake: await services.lake(), url: config.lakeUrl }, o)
     },
     retryQuarantined: (partitions) => retryQuarantined(partitions, services),
     serve: async (o) => {

@@ -3,10 +3,13 @@
  * `openApp` joins everything for one process; the rest are the words and rules that callers meet.
  */
 export { openApp } from './compose.js'
-export { ParquetLake, type LakeOptions } from './compose-lake.js'
+export { openRemoteFile, type LakeOptions } from './compose-lake.js'
+export { ParquetLake } from './compose-parquet-lake.js'
 export { CandleQuery, type CandleQueryOptions } from './lake/candle-query.js'
 export type { Batches, Call, Candle, CandleField } from './lake/candle.js'
 export type { ColumnStats, Stats, StatValue } from './lake/lake-stats.js'
+export type { FigureSource, SliceStats } from './lake/slice-stats.js'
+export type { RemoteFile } from './lake/remote-file.js'
 export { QueryResult, type Cost } from './lake/query-result.js'
 export { hotRepository } from './lake/hot-repository.js'
 export type { HybridRepository } from './lake/hybrid-repository.js'

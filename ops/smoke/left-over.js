@@ -9,10 +9,14 @@ const staging = env.STAGING_URL || `file://${env.CANDLELAKE_HOME}/staging`
 
 const inLake = await keysOf(lake)
 const left = (key) => key.startsWith('_incoming/') || key.startsWith('.tmp/')
+const published = inLake.filter((key) => !left(key))
+const data = published.filter((key) => key.endsWith('/data.parquet')).length
+const certificates = published.filter((key) => key.endsWith('/certificate.json')).length
 console.log(JSON.stringify({
-  data: inLake.filter((key) => !left(key) && key.endsWith('/data.parquet')).length,
-  certificates: inLake.filter((key) => !left(key) && key.endsWith('/certificate.json')).length,
-  incoming: inLake.filter(left).length,
+  data,
+  certificates,
+  other: published.length - data - certificates,
+  incoming: inLake.length - published.length,
   staged: (await keysOf(staging)).length,
 }))
 

@@ -8,7 +8,8 @@ import type { ResamplePlan } from '../domain/resample.js'
  */
 export function resampleSql(dataset: Dataset, plan: ResamplePlan, numericType: NumericType): string {
   const sum = numericType === 'double' ? 'fsum' : 'sum'
-  const total = (column: string): string => numericType === 'double' ? `${sum}(${column})` : `${sum}(${column})::DECIMAL(38,8)`
+  const total = (column: string): string =>
+    numericType === 'double' ? `${sum}(${column})` : `${sum}(${column})::DECIMAL(38,8)`
   return `SELECT bucket AS "openTimeUs", arg_min(open, open_time) AS open, max(high) AS high, min(low) AS low,
     arg_max(close, open_time) AS close, ${total('volume')} AS volume, arg_max(close_time, open_time) AS "closeTimeUs",
     ${total('quote_volume')} AS "quoteVolume", sum(trades)::BIGINT AS trades,

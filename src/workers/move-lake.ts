@@ -8,7 +8,6 @@ export type MoveLakePorts = {
   readonly keeper: KeeperCatalog
   readonly lake: ObjectStore
   readonly url: string
-  readonly now: () => Date
 }
 
 /**
@@ -21,12 +20,9 @@ export type LakeMoved = { readonly from: string; readonly to: string; readonly l
  */
 const LOOKED_AT = 100
 
-/** A worker says so every few seconds that it lives. */
-const ALIVE_MS = 30_000
-
 /**
- * Records that the catalog's lake lies at another address now. Refused while a worker, which would go on publishing to
- * the old one, was seen a moment ago, and where published objects are not at the new one.
+ * Records that the catalog's lake lies at another address now. Refused while a worker lives, which would go on
+ * publishing to the old one, and where published objects are not at the new one.
  * @throws {LAKE_MISMATCH}
  */
 export async function moveLake(ports: MoveLakePorts, o: { dryRun: boolean }): Promise<LakeMoved> {
@@ -42,8 +38,9 @@ export async function moveLake(ports: MoveLakePorts, o: { dryRun: boolean }): Pr
   return { from, to, looked }
 }
 
-async function refuseWorkers({ keeper, now }: MoveLakePorts, at: string): Promise<void> {
-  const alive = (await keeper.workers()).filter((worker) => now().getTime() - worker.seenAt.getTime() < ALIVE_MS)
+/** Who lives is the database's to say, by its own clock. */
+async function refuseWorkers({ keeper }: MoveLakePorts, at: string): Promise<void> {
+  const alive = (await keeper.workers()).filter((worker) => !worker.lost)
   const first = alive[0]
   if (!first) return
   const message = `${alive.length} worker${alive.length === 1 ? '' : 's'} may still publish to ${at}`

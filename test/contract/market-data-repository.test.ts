@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { ParquetLake } from '../../src/compose-lake.js'
+import { ParquetLake } from '../../src/compose-parquet-lake.js'
 import { hotRepository } from '../../src/lake/hot-repository.js'
 import { warmRepository } from '../../src/lake/warm-repository.js'
 import { openFresh } from '../integration/postgres/catalog-fixture.js'

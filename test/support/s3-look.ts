@@ -39,8 +39,10 @@ export function keysOf(s3: TestS3, url: string): Promise<string[]> {
 /** Keys of uploads that were begun below a URL and not ended. */
 export function uploadsOf(s3: TestS3, url: string): Promise<string[]> {
   return looking(s3, async (client) => {
-    const page = await client.send(new ListMultipartUploadsCommand(placeOf(url)))
-    return (page.Uploads ?? []).map(({ Key = '' }) => Key)
+    const { Bucket, Prefix } = placeOf(url)
+    // All of the bucket: MinIO shows none for a prefix.
+    const page = await client.send(new ListMultipartUploadsCommand({ Bucket }))
+    return (page.Uploads ?? []).map(({ Key = '' }) => Key).filter((key) => key.startsWith(Prefix))
   })
 }
 
@@ -48,13 +50,16 @@ export function uploadsOf(s3: TestS3, url: string): Promise<string[]> {
 export async function digestsOf(where: string): Promise<Record<string, string>>
 export async function digestsOf(where: TestS3, url: string): Promise<Record<string, string>>
 export async function digestsOf(where: string | TestS3, url = ''): Promise<Record<string, string>> {
-  if (typeof where === 'string') {
-    const names = filesBelow(join(where, 'lake')).filter((name) => name.endsWith('.parquet')).sort()
-    return Object.fromEntries(names.map((name) => [name, digest(readFileSync(join(where, 'lake', name)))]))
-  }
+  if (typeof where !== 'string') return await digestsBelow(where, url, '.parquet')
+  const names = filesBelow(join(where, 'lake')).filter((name) => name.endsWith('.parquet')).sort()
+  return Object.fromEntries(names.map((name) => [name, digest(readFileSync(join(where, 'lake', name)))]))
+}
+
+/** SHA-256 of every object below a URL whose key ends so, by key. */
+export async function digestsBelow(s3: TestS3, url: string, ending = ''): Promise<Record<string, string>> {
   const { Bucket, Prefix } = placeOf(url)
-  const keys = (await keysOf(where, url)).filter((key) => key.endsWith('.parquet'))
-  return await looking(where, async (client) => {
+  const keys = (await keysOf(s3, url)).filter((key) => key.endsWith(ending))
+  return await looking(s3, async (client) => {
     const found: Record<string, string> = {}
     for (const key of keys) {
       const { Body } = await client.send(new GetObjectCommand({ Bucket, Key: Prefix + key }))

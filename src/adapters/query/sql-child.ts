@@ -1,5 +1,6 @@
 import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api'
 import { StatementType, timestampTZValue } from '@duckdb/node-api'
+import { rmSync } from 'node:fs'
 import type { NumericType } from '../../domain/candle.js'
 import { DATASETS } from '../../domain/dataset.js'
 import { PipelineError } from '../../domain/errors.js'
@@ -23,7 +24,10 @@ const ROOM_BYTES = 256 * 1024 ** 2
 const PLAN_WITHOUT = 'statistics_propagation,late_materialization'
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
-process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+process.on('disconnect', () => {
+  rmSync(tempDir, { recursive: true, force: true })
+  process.kill(process.pid, 'SIGKILL')
+})
 setInterval(() => {
   if (process.memoryUsage.rss() <= limits.memoryBytes * 1.25 + ROOM_BYTES) return
   const facts = { at: 'the query', do: 'ask for less at a time, or raise QUERY_MEMORY_BYTES' }
@@ -88,10 +92,17 @@ async function run(asked: Question | null, views: readonly FileView[]): Promise<
   await connection.run(`SET TimeZone = 'UTC'`)
   await connection.run(`SET disabled_optimizers = 'late_materialization'`)
   for (const dataset of DATASETS) {
-    const view = views.find((one) => one.dataset === dataset) ?? { dataset, paths: [], range: { fromUs: null, toUs: null } }
+    const view = views.find((one) => one.dataset === dataset) ?? {
+      dataset,
+      paths: [],
+      range: { fromUs: null, toUs: null },
+    }
     await createView(connection, view, numericType)
   }
-  await lock(connection, views.flatMap(({ paths }) => paths))
+  await lock(
+    connection,
+    views.flatMap(({ paths }) => paths),
+  )
   const prepared = await prepareOne(connection, sql, params)
   const result = await prepared.stream()
   return answerOf(result, () => result.fetchChunk())
@@ -102,7 +113,8 @@ async function prepareOne(connection: DuckDBConnection, sql: string, params: rea
   if (statements.count !== 1) throw refused('one statement is answered at a time')
   const prepared = await statements.prepare(0)
   const { statementType } = prepared
-  if (statementType !== StatementType.SELECT && statementType !== StatementType.EXPLAIN) throw refused('only SELECT is answered')
+  if (statementType !== StatementType.SELECT && statementType !== StatementType.EXPLAIN)
+    throw refused('only SELECT is answered')
   if (params.length > 0) prepared.bind(params.map(bindable))
   return prepared
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { PipelineError } from '../../domain/errors.js'
 
@@ -38,13 +38,25 @@ async function* chunks(o: { path: string; bytes: number; sha256Hex: string }): A
   } catch (thrown) {
     throw thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT' ? gone(o.path) : thrown
   }
-  const gotHex = hash.digest('hex')
-  if (gotHex !== o.sha256Hex || seen !== o.bytes) {
-    throw new PipelineError('OBJECT_CORRUPT', 'the bytes read from disk are not those that were written', {
-      at: o.path, wantHex: o.sha256Hex, gotHex,
-    })
-  }
+  refuseOther(o, hash.digest('hex'), seen)
   if (held) yield held
+}
+
+/** The bytes of a small local file, compared with its digest. @throws {OBJECT_CORRUPT, STAGING_LOST} */
+export async function checkedBytes(o: { path: string; bytes: number; sha256Hex: string }): Promise<Buffer> {
+  const bytes = await readFile(o.path).catch((thrown: unknown) => {
+    throw thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT' ? gone(o.path) : thrown
+  })
+  refuseOther(o, createHash('sha256').update(bytes).digest('hex'), bytes.length)
+  return bytes
+}
+
+/** @throws {OBJECT_CORRUPT} for other bytes than were to be sent */
+function refuseOther(o: { path: string; bytes: number; sha256Hex: string }, gotHex: string, bytes: number): void {
+  if (gotHex === o.sha256Hex && bytes === o.bytes) return
+  throw new PipelineError('OBJECT_CORRUPT', 'the bytes read from disk are not those that were written', {
+    at: o.path, wantHex: o.sha256Hex, gotHex,
+  })
 }
 
 const gone = (path: string): PipelineError => new PipelineError('STAGING_LOST', 'the file to store is gone', { at: path })

@@ -44,7 +44,7 @@ async function askConditions(link: S3Link, { bucket: Bucket, base, url }: S3Plac
   try {
     const etag = plainTag((await put()).ETag)
     await link.client.send(new CopyObjectCommand(plain))
-    const inParts = { bucket: Bucket, to, source, etag, bytes: PROBE.length, metadata: {} }
+    const inParts = { bucket: Bucket, to, source, etag, bytes: PROBE.length, metadata: {}, doneAlready }
     const copies: Readonly<Record<CopyDialect, (condition: Condition) => Promise<unknown>>> = {
       standard: (condition) => link.client.send(copyCommand(plain, condition, 'standard')),
       r2: (condition) => link.client.send(copyCommand(plain, condition, 'r2')),
@@ -68,6 +68,7 @@ async function askConditions(link: S3Link, { bucket: Bucket, base, url }: S3Plac
 }
 
 const PROBE = 'probe'
+const doneAlready = (): Promise<null> => Promise.resolve(null)
 const NEW: Condition = { ifNoneMatch: '*' }
 const OTHER: Condition = { ifMatch: '0'.repeat(32) }
 

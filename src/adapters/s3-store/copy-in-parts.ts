@@ -4,6 +4,7 @@ import {
 import type { Condition } from '../../domain/ports/object-store.js'
 import { quoted } from './object-info.js'
 import { headersOf } from './put-condition.js'
+import { kindOf } from './s3-failure.js'
 import type { S3Link } from './s3-link.js'
 
 export type PartsCopy = {
@@ -15,6 +16,8 @@ export type PartsCopy = {
   readonly bytes: number
   readonly metadata: Record<string, string>
   readonly condition: Condition | undefined
+  /** The ETag where the copy is there. */
+  readonly doneAlready: () => Promise<string | null>
 }
 
 const PART_BYTES = 1_073_741_824
@@ -39,7 +42,16 @@ export async function copyInParts(link: S3Link, o: PartsCopy): Promise<string | 
       Parts.push({ PartNumber, ETag: CopyPartResult?.ETag })
     }
     const finish = { ...place, UploadId, MultipartUpload: { Parts }, ...headersOf(o.condition) }
-    return (await link.client.send(new CompleteMultipartUploadCommand(finish))).ETag
+    return await link.trying(async (attempt) => {
+      try {
+        return (await link.once(new CompleteMultipartUploadCommand(finish))).ETag
+      } catch (thrown) {
+        // The answer of an earlier try was lost: its copy stands in the way, or its upload is over.
+        const done = attempt > 1 && ['precondition', 'absent'].includes(kindOf(thrown)) ? await o.doneAlready() : null
+        if (done !== null) return done
+        throw thrown
+      }
+    })
   } catch (thrown) {
     // What stays behind is for the next sweep; the failure to tell is the first one.
     await link.client.send(new AbortMultipartUploadCommand({ ...place, UploadId })).catch(() => undefined)

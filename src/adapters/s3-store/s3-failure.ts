@@ -39,6 +39,9 @@ export function kindOf(thrown: unknown): FailureKind {
   return isNetwork(thrown) ? 'fault' : 'other'
 }
 
+/** Nobody listens there, or the name leads nowhere. */
+export const isAway = (thrown: unknown): boolean => /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)$/.test(nodeCodeOf(thrown) ?? '')
+
 /** The store's word for what went wrong: `NoSuchKey`; of a broken connection its errno. */
 export const nameOf = (thrown: unknown): string => answerOf(thrown).name
 

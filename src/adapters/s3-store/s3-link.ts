@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3'
 import type { Dispatcher } from 'undici'
 import { Pace } from './pace.js'
-import { kindOf } from './s3-failure.js'
+import { isAway, kindOf } from './s3-failure.js'
 import { S3Transport } from './s3-transport.js'
 
 /** Keys that may run out. */
@@ -31,6 +31,8 @@ export type S3Connection = {
 
 /** Tries of one request. With 30 % refused, 1 of 170,000 requests fails ten times in a row. */
 const TRIES = 10
+/** Of a server that is not there: whoever waits for an answer, a person perhaps, is told soon, and jobs come again. */
+const TRIES_AWAY = 4
 const FIRST_DELAY_MS = 50
 const MOST_DELAY_MS = 5_000
 
@@ -47,9 +49,11 @@ export class S3Link {
   readonly service: string
   readonly signsPayload: boolean
   readonly #pace = new Pace()
+  readonly #transport: S3Transport
 
   constructor(o: S3Connection) {
-    this.client = new S3Client(configOf(o))
+    this.#transport = new S3Transport(o.dispatcher)
+    this.client = new S3Client(configOf(o, this.#transport))
     this.once = this.client.send.bind(this.client)
     const trying = (command: never, options: never): Promise<unknown> =>
       this.trying(() => this.once(command, options) as Promise<unknown>)
@@ -73,10 +77,16 @@ export class S3Link {
           continue
         }
         if (kind === 'busy') this.#pace.slowDown()
-        if ((kind !== 'busy' && kind !== 'fault' && kind !== 'mangled') || attempt >= TRIES) throw thrown
+        if (kind !== 'busy' && kind !== 'fault' && kind !== 'mangled') throw thrown
+        if (attempt >= (isAway(thrown) ? TRIES_AWAY : TRIES)) throw thrown
         await pause(attempt)
       }
     }
+  }
+
+  /** Milliseconds since 1970 by the store's clock, which dates what it holds; ours before its first answer. */
+  now(): number {
+    return Date.now() + this.#transport.aheadMs
   }
 
   close(): Promise<void> {
@@ -92,7 +102,7 @@ export const pause = (attempt: number): Promise<void> =>
 const SILENT = { debug: nothing, info: nothing, warn: nothing, error: nothing }
 function nothing(): void {}
 
-function configOf(o: S3Connection): S3ClientConfig {
+function configOf(o: S3Connection, transport: S3Transport): S3ClientConfig {
   const region = o.region ?? (o.endpoint === null ? null : 'auto')
   return {
     ...(o.endpoint === null ? {} : { endpoint: o.endpoint }),
@@ -104,7 +114,7 @@ function configOf(o: S3Connection): S3ClientConfig {
     // A refusal without 100-continue costs a body; waiting for it costs every upload a round trip.
     expectContinueHeader: false,
     customUserAgent: o.userAgent,
-    requestHandler: new S3Transport(o.dispatcher) as unknown as NonNullable<S3ClientConfig['requestHandler']>,
+    requestHandler: transport as unknown as NonNullable<S3ClientConfig['requestHandler']>,
     // Tried again here, where a stream can be opened anew and credentials can be renewed.
     maxAttempts: 1,
     followRegionRedirects: true,

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { DeleteObjectCommand, GetObjectCommand, HeadBucketCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
+import { type CopyObjectCommand, DeleteObjectCommand, GetObjectCommand, HeadBucketCommand, HeadObjectCommand } from '@aws-sdk/client-s3'
 import { PipelineError } from '../../domain/errors.js'
 import type { ObjectKey } from '../../domain/names.js'
 import { checkObjectKey } from '../../domain/object-key.js'
@@ -9,14 +9,15 @@ import { checkedBody } from './checked-body.js'
 import { lengthOf } from './checked-file.js'
 import { conditionsOf, copyCommand, copySource, type Conditions, type ConditionalWrites } from './conditions.js'
 import { copyInParts } from './copy-in-parts.js'
-import { download } from './download-object.js'
+import { download, type Opened } from './download-object.js'
 import { KeyQueue } from './key-queue.js'
 import { listObjects } from './list-objects.js'
 import { infoOf, isSame, plain, quoted, storedOf, type Stored } from './object-info.js'
 import { kindOf, nameOf, noBucket, s3Failure } from './s3-failure.js'
 import type { S3Link } from './s3-link.js'
 import { parseS3Url, type S3Place } from './s3-place.js'
-import { sendInParts, sendWhole } from './send-file.js'
+import { sendWhole } from './send-file.js'
+import { sendInParts } from './send-in-parts.js'
 import { sweepUnfinished } from './sweep-unfinished.js'
 
 /** From this size on a file is sent in parts. */
@@ -80,10 +81,14 @@ class BucketStore implements ObjectStore {
   }
 
   async get(o: Parameters<ObjectStore['get']>[0]): Promise<Readable> {
-    const { key, range, ifMatch } = o
-    const at = this.#at(key)
+    const { range } = o
     if (range) checkRange(range)
-    if (range && range.start === range.end) return await this.#nothing(key, ifMatch)
+    if (range && range.start === range.end) return await this.#nothing(o.key, o.ifMatch)
+    return (await this.#open(o)).body
+  }
+
+  async #open({ key, range, ifMatch }: Parameters<ObjectStore['get']>[0]): Promise<Opened> {
+    const at = this.#at(key)
     const from = range?.start ?? 0
     try {
       const answer = await this.#fetch(key, ifMatch, range && { from, to: range.end - 1 })
@@ -92,9 +97,10 @@ class BucketStore implements ObjectStore {
       const { etag, sha256Hex } = storedOf(answer)
       const again = async (offset: number): Promise<Readable> =>
         (await this.#fetch(key, etag, { from: from + offset, to: from + bytes - 1 })).Body as Readable
-      return checkedBody({ first: answer.Body as Readable, again, bytes, sha256Hex: range ? null : sha256Hex, at })
+      const body = checkedBody({ first: answer.Body as Readable, again, bytes, sha256Hex: range ? null : sha256Hex, at })
+      return { body, bytes }
     } catch (thrown) {
-      if (range && nameOf(thrown) === 'InvalidRange') return Readable.from([])
+      if (range && nameOf(thrown) === 'InvalidRange') return { body: Readable.from([]), bytes: 0 }
       if (kindOf(thrown) === 'absent') await this.#bucketIsThere()
       throw s3Failure(thrown, at)
     }
@@ -144,7 +150,7 @@ class BucketStore implements ObjectStore {
 
   async materialise(o: { key: ObjectKey; scratch: string }): Promise<string> {
     this.#full(o.key)
-    return await download({ ...o, open: () => this.get({ key: o.key }) })
+    return await download({ ...o, open: () => this.#open({ key: o.key }) })
   }
 
   async sweep(olderThanMs: number): Promise<number> {
@@ -174,30 +180,32 @@ class BucketStore implements ObjectStore {
     const source = copySource(bucket, key)
     const inParts = dialect === 'parts' || of.bytes > MOST_COPY_BYTES
     const isOurs = (now: Stored): boolean => isSame(now, of)
-    const send = (): Promise<string | undefined> => inParts
-      ? copyInParts(this.#link, {
-        bucket: this.#place.bucket, to: this.#full(to), source, etag: of.etag, bytes: of.bytes, metadata: of.metadata,
-        condition: dialect === null ? undefined : condition,
-      })
-      : this.#copyOnce({ source, of, to, condition, dialect: dialect === 'r2' ? 'r2' : 'standard' })
+    const place = { Bucket: this.#place.bucket, Key: this.#full(to) }
+    const doneAlready = async (): Promise<string | null> => {
+      const now = storedOf(await this.#link.once(new HeadObjectCommand(place)))
+      return isOurs(now) ? now.etag : null
+    }
+    const send = (): Promise<string | undefined> => {
+      if (!inParts) {
+        const input = { ...place, CopySource: source, CopySourceIfMatch: quoted(of.etag) }
+        return this.#copyOnce(copyCommand(input, condition, dialect === 'r2' ? 'r2' : 'standard'), doneAlready)
+      }
+      const { etag, bytes, metadata } = of
+      const target = { bucket: place.Bucket, to: place.Key, condition: dialect === null ? undefined : condition }
+      return copyInParts(this.#link, { ...target, source, etag, bytes, metadata, doneAlready })
+    }
     const kept = dialect !== null
     return await this.#write({ key: to, condition, kept, bytes: of.bytes, isUnique: false, isOurs, send })
   }
 
   /** One request. When the answer of a try was lost, its copy stands in the way of the next one. */
-  #copyOnce(
-    o: { source: string; of: Stored; to: ObjectKey; condition: Condition | undefined; dialect: 'standard' | 'r2' },
-  ): Promise<string | undefined> {
-    const { source, of, to, condition, dialect } = o
-    const place = { Bucket: this.#place.bucket, Key: this.#full(to) }
-    const input = { ...place, CopySource: source, CopySourceIfMatch: quoted(of.etag) }
+  #copyOnce(command: CopyObjectCommand, doneAlready: () => Promise<string | null>): Promise<string | undefined> {
     return this.#link.trying(async (attempt) => {
       try {
-        return (await this.#link.once(copyCommand(input, condition, dialect))).CopyObjectResult?.ETag
+        return (await this.#link.once(command)).CopyObjectResult?.ETag
       } catch (thrown) {
-        if (attempt === 1 || kindOf(thrown) !== 'precondition') throw thrown
-        const now = storedOf(await this.#link.once(new HeadObjectCommand(place)))
-        if (isSame(now, of)) return now.etag
+        const done = attempt > 1 && kindOf(thrown) === 'precondition' ? await doneAlready() : null
+        if (done !== null) return done
         throw thrown
       }
     })

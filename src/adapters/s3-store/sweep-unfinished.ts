@@ -9,39 +9,56 @@ import type { S3Place } from './s3-place.js'
 
 /**
  * Aborts the uploads below a prefix that got no part for so many milliseconds, and removes probes as old: their writers
- * died. Gives how many of both.
+ * died. The store says how old they are, and what time it is: the clock of a host that is wrong would take uploads that
+ * are under way for old. Gives how many of both.
  */
 export async function sweepUnfinished(link: S3Link, place: S3Place, olderThanMs: number): Promise<number> {
-  const before = Date.now() - olderThanMs
+  const before = (): number => link.now() - olderThanMs
   let swept = 0
   for await (const upload of uploadsOf(link, place)) {
     const named = { Bucket: place.bucket, Key: upload.Key ?? '', UploadId: upload.UploadId ?? '' }
-    if ((upload.Initiated?.getTime() ?? 0) > before || (await lastPartMs(link, named)) > before) continue
+    if ((upload.Initiated?.getTime() ?? 0) > before() || (await lastPartMs(link, named)) > before()) continue
     await unlessGone(() => link.client.send(new AbortMultipartUploadCommand(named)))
     swept++
   }
   for await (const { key, lastModified } of listAll(link, place, PROBES)) {
-    if (lastModified.getTime() > before) continue
+    if (lastModified.getTime() > before()) continue
     await link.client.send(new DeleteObjectCommand({ Bucket: place.bucket, Key: place.base + key }))
     swept++
   }
   return swept
 }
 
+/** Uploads below the prefix. MinIO lists none for a prefix that is not a whole key, and all without one. */
 async function* uploadsOf(link: S3Link, { bucket, base }: S3Place): AsyncGenerator<MultipartUpload> {
+  let found = 0
+  for (const Prefix of base === '' ? [''] : [base, '']) {
+    for await (const upload of pagesOf(link, { Bucket: bucket, ...(Prefix === '' ? {} : { Prefix }) })) {
+      if (!upload.Key?.startsWith(base)) continue
+      found++
+      yield upload
+    }
+    if (found > 0) return
+  }
+}
+
+async function* pagesOf(link: S3Link, asked: { Bucket: string; Prefix?: string }): AsyncGenerator<MultipartUpload> {
   let marker: { KeyMarker?: string; UploadIdMarker?: string } | null = {}
   while (marker) {
     const page: Awaited<ReturnType<typeof ask>> = await ask(marker)
-    for (const upload of page.Uploads ?? []) {
-      // A server may match the prefix loosely, or not at all.
-      if (upload.Key?.startsWith(base)) yield upload
-    }
-    const { IsTruncated, NextKeyMarker: KeyMarker, NextUploadIdMarker: UploadIdMarker } = page
+    yield* page?.Uploads ?? []
+    const { IsTruncated, NextKeyMarker: KeyMarker, NextUploadIdMarker: UploadIdMarker } = page ?? {}
     const next = { ...(KeyMarker ? { KeyMarker } : {}), ...(UploadIdMarker ? { UploadIdMarker } : {}) }
     marker = IsTruncated && KeyMarker ? next : null
   }
-  function ask(at: object) {
-    return link.client.send(new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: base, ...at }))
+  async function ask(at: object) {
+    try {
+      return await link.client.send(new ListMultipartUploadsCommand({ ...asked, ...at }))
+    } catch (thrown) {
+      // These credentials may be for the prefix only, and rightly so.
+      if (asked.Prefix === undefined && kindOf(thrown) === 'denied') return null
+      throw thrown
+    }
   }
 }
 

@@ -12,18 +12,23 @@ type Row = Readonly<Record<string, unknown>>
 export function shownValue(value: unknown, kind: ResultColumn['kind']): string {
   if (value === null || value === undefined) return ''
   if (kind === 'instant') return isoOf(value as bigint)
-  return typeof value === 'string' ? value : typeof value === 'object' ? toLine(value) : String(value as number)
+  return typeof value === 'number' || typeof value === 'bigint'
+    ? String(value)
+    : typeof value === 'string'
+      ? value
+      : toLine(value)
 }
 
 /** `2024-01-31T23:59:59Z`; microseconds where there are any. Years that ISO does not know stay a number. */
 export function isoOf(us: bigint): string {
-  const ms = us / 1_000n - (us % 1_000n < 0n ? 1n : 0n)
-  const date = new Date(Number(ms))
+  const micros = ((us % MILLION) + MILLION) % MILLION
+  const date = new Date(Number((us - micros) / 1_000n))
   if (Number.isNaN(date.getTime())) return String(us)
-  const micros = Number(us - (ms / 1_000n) * 1_000_000n)
-  const fraction = micros === 0 ? '' : `.${String(micros).padStart(6, '0').replace(/0+$/, '')}`
+  const fraction = micros === 0n ? '' : `.${String(micros).padStart(6, '0').replace(/0+$/, '')}`
   return `${date.toISOString().slice(0, -5)}${fraction}Z`
 }
+
+const MILLION = 1_000_000n
 
 /** The same for JSON: numbers stay numbers, what is missing is null, integers beyond 2^53 are text. */
 function jsonRow(columns: readonly ResultColumn[], row: Row): Row {
@@ -40,15 +45,29 @@ export const jsonRows = (columns: readonly ResultColumn[], rows: readonly Row[])
 
 /** Lines of some rows; the first call of a format has its head. `table` needs all rows that it is to show. */
 export function resultLines(
-  format: Exclude<ResultFormat, 'arrow' | 'json'>, columns: readonly ResultColumn[], rows: readonly Row[], first: boolean,
+  format: Exclude<ResultFormat, 'arrow' | 'json'>,
+  columns: readonly ResultColumn[],
+  rows: readonly Row[],
+  first: boolean,
 ): readonly string[] {
   const cells = (row: Row): string[] => columns.map(({ name, kind }) => shownValue(row[name], kind))
   switch (format) {
-    case 'table': return renderTable(columns.map(({ name, kind }) => ({ title: name, align: alignOf(kind) })), rows.map(cells))
-    case 'csv': return [...(first ? [csvLine(columns.map(({ name }) => name))] : []), ...rows.map((row) => csvLine(cells(row)))]
-    case 'jsonl': return rows.map((row) => toLine(jsonRow(columns, row)))
-    case 'line': return rows.flatMap((row) => [...cells(row).map((cell, i) => `${columns[i]?.name ?? ''} = ${escapeControls(cell)}`), ''])
-    case 'markdown': return [...(first ? markdownHead(columns) : []), ...rows.map((row) => markdownLine(cells(row)))]
+    case 'table':
+      return renderTable(
+        columns.map(({ name, kind }) => ({ title: name, align: alignOf(kind) })),
+        rows.map(cells),
+      )
+    case 'csv':
+      return [...(first ? [csvLine(columns.map(({ name }) => name))] : []), ...rows.map((row) => csvLine(cells(row)))]
+    case 'jsonl':
+      return rows.map((row) => toLine(jsonRow(columns, row)))
+    case 'line':
+      return rows.flatMap((row) => [
+        ...cells(row).map((cell, i) => `${columns[i]?.name ?? ''} = ${escapeControls(cell)}`),
+        '',
+      ])
+    case 'markdown':
+      return [...(first ? markdownHead(columns) : []), ...rows.map((row) => markdownLine(cells(row)))]
   }
 }
 

@@ -5,7 +5,7 @@ import { syntheticCandles } from '../../../src/archive-server/synthetic-candles.
 import { writeKlineFile } from '../../../src/archive-server/kline-file.js'
 import { parsePartitionKey } from '../../../src/domain/partition.js'
 import { jobIdOf } from '../../../src/jobs/stage-job.js'
-import { openBackend } from '../../../src/queues/backend.js'
+import { openBackend, queueNamesOf } from '../../../src/queues/backend.js'
 import type { Stage } from '../../../src/domain/states.js'
 import { archive, type Archive } from '../../support/archive.js'
 import { lastJson, printed, runCli, startCli, temporaryHome, until, type Home, type Running } from '../../support/cli.js'
@@ -73,7 +73,9 @@ for (const kind of ['postgres', 'redis'] as const) {
     }
     /** How often the queue gave a job to a worker, and how many attempts that came to. */
     const countsOf = async (stage: Stage, partition: string): Promise<{ started: number; made: number }> => {
-      const backend = await openBackend({ url: redis?.url ?? null, postgres: database.connection })
+      const url = redis?.url ?? null
+      const { rows: [lake] } = await client.query<{ catalog_id: string }>('select catalog_id from candlelake.lake')
+      const backend = await openBackend({ url, postgres: database.connection, ...queueNamesOf(url, lake?.catalog_id ?? '') })
       try {
         const job = (await backend.queue(stage).getJob(jobIdOf(stage, parsePartitionKey(partition), 1))) as
           { attemptsStarted: number; attemptsMade: number } | undefined
