@@ -83,6 +83,13 @@ export function openServices(config: Config, log: Log) {
     return { value, close: () => value.close() }
   })
   const lake = once(async () => ({ value: await openLake(config, s3) }))
+  const query = once(async () => {
+    const { configuredLake } = await import('./compose-lake.js')
+    const store = await lake()
+    // A folder is its own catalog, and asking it needs no database; a bucket's listing is slow and costs money.
+    const value = configuredLake(store, config, store.url.startsWith('file:') ? undefined : (await catalog()).index)
+    return { value, close: () => value.close() }
+  })
   const staging = once(async () => ({ value: await openStaging(config, s3) }))
   const quarantine = once(async () => {
     const url = join(config.candlelakeHome, 'quarantine')
@@ -95,7 +102,7 @@ export function openServices(config: Config, log: Log) {
   })
 
   return {
-    database, anyCatalog, catalog, backend, queue, archive, listing, lake, staging, quarantine, engine,
+    database, anyCatalog, catalog, backend, queue, archive, listing, lake, query, staging, quarantine, engine,
     close: async () => {
       while (opened.length > 0) await opened.pop()?.()
     },

@@ -85,9 +85,9 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
       const { composeServer, metrics } = await serving()
       return await composeServer(config, services, { ...o, log, metrics })
     },
-    sql: async (select) => await (await import('./adapters/query/lake-sql.js')).querySql(localLake(config), select),
+    query: async (o) => new (await import('./lake/candle-query.js')).CandleQuery(await services.query(), o),
     askArchive: () => askArchive(config),
-    askEngine: () => askEngine(lakeDirOf(config)),
+    askEngine: () => askEngine(),
     describeCatalog: () => describeCatalog(config, services),
     describeQueue: () => describeQueue(config, services),
     close: services.close,
@@ -97,14 +97,6 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
     },
   }
   return app
-}
-
-/** Free SQL reads folders only. @throws {BAD_USAGE} */
-function localLake(config: Config): string {
-  const dir = lakeDirOf(config)
-  if (dir !== null) return dir
-  const facts = { at: config.lakeUrl, do: 'read the Parquet files of the bucket with DuckDB, Polars or Spark' }
-  throw new PipelineError('BAD_USAGE', 'SQL is answered over a lake in a folder only', facts)
 }
 
 async function reconcilePorts(services: Services, log: Log) {

@@ -1,8 +1,19 @@
 /**
- * The library: what the command line is made of. `openApp` joins everything for one process; the rest are the words and
- * rules that callers meet. A later version adds readers of the lake.
+ * The library: what the command line is made of. `ParquetLake` and `CandleQuery` read and write lakes without any service;
+ * `openApp` joins everything for one process; the rest are the words and rules that callers meet.
  */
 export { openApp } from './compose.js'
+export { openRemoteFile, type LakeOptions } from './compose-lake.js'
+export { ParquetLake } from './compose-parquet-lake.js'
+export { CandleQuery, type CandleQueryOptions } from './lake/candle-query.js'
+export type { Batches, Call, Candle, CandleField } from './lake/candle.js'
+export type { ColumnStats, Stats, StatValue } from './lake/lake-stats.js'
+export type { FigureSource, SliceStats } from './lake/slice-stats.js'
+export type { RemoteFile } from './lake/remote-file.js'
+export { QueryResult, type Cost } from './lake/query-result.js'
+export { warmRepository } from './lake/warm-repository.js'
+export type { MarketDataRepository } from './domain/ports/market-data-repository.js'
+export { slice, type Slice } from './domain/slice.js'
 export { loadConfig, type Config } from './config.js'
 export type { App } from './cli/app.js'
 export type { Certificate, Gap, GapClass } from './domain/certificate.js'

@@ -7,6 +7,7 @@ import { demo } from './commands/demo.js'
 import { doctor } from './commands/doctor.js'
 import { gc } from './commands/gc.js'
 import { lake } from './commands/lake.js'
+import { query } from './commands/query.js'
 import { quarantine } from './commands/quarantine.js'
 import { reconcile } from './commands/reconcile.js'
 import { server } from './commands/server.js'
@@ -17,6 +18,6 @@ import { workers } from './commands/workers.js'
 
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: readonly (CommandSpec | CommandGroup)[] = [
-  demo, backfill, worker, workers, status, cancel, verify, reconcile, gc, catalog, quarantine, lake, server, doctor,
-  completion,
+  demo, backfill, worker, workers, status, cancel, verify, query, reconcile, gc, catalog, quarantine, lake, server,
+  doctor, completion,
 ]

@@ -34,6 +34,7 @@ describe('the command line', () => {
       'status',
       'cancel',
       'verify',
+      'query',
       'reconcile',
       'gc',
       'catalog rebuild',
