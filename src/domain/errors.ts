@@ -51,6 +51,12 @@ export const ERRORS = {
   ZIP_REFUSED: { retry: 'never', end: 'quarantined' },
   CHECKSUM_FOREIGN: { retry: 'never', end: 'quarantined' },
   CORRUPT: { retry: 'never', end: 'quarantined' },
+  // questions to the lake
+  SQL_REFUSED: { retry: 'never', end: 'failed' },
+  QUERY_TIMEOUT: { retry: 'never', end: 'failed' },
+  QUERY_MEMORY: { retry: 'never', end: 'failed' },
+  SCHEMA_MISMATCH: { retry: 'never', end: 'failed' },
+  PARTITION_ABSENT: { retry: 'never', end: 'failed' },
   // our own work
   ENGINE_CRASHED: { retry: 'once', end: 'quarantined' },
   ENGINE_MEMORY: { retry: 'once', end: 'quarantined' },
