@@ -1,10 +1,10 @@
 import type { PoolConfig } from 'pg'
 import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
+import { httpOptionsOf } from './compose-http.js'
 import type { Config } from './config.js'
 import { openArchive } from './adapters/binance/archive-client.js'
 import { openArchiveListing } from './adapters/binance/archive-listing.js'
-import type { HttpOptions } from './adapters/binance/http-options.js'
 import { acquireEmbeddedPostgres } from './adapters/embedded-postgres/embedded-postgres.js'
 import { openEngine } from './adapters/engine/engine-pool.js'
 import { openFileObjectStore } from './adapters/file-store/file-object-store.js'
@@ -15,15 +15,12 @@ import type { PipelineError } from './domain/errors.js'
 import type { Log } from './domain/ports/observe.js'
 import { openBackend } from './queues/backend.js'
 import { openJobQueue } from './queues/job-queue.js'
-import { VERSION } from './version.js'
 
 /** Connections of one process to Postgres: the catalog's share; the queue has its own budget in `queues/backend.ts`. */
 const CATALOG_CONNECTIONS = 8
 
 /** What servers show of our connections: which process has them. */
 const PROCESS = `candlelake ${process.pid}`
-
-const MS = 1_000
 
 /**
  * Everything outside this process, opened when first asked for, shared afterwards, and closed in reverse order. One place
@@ -96,19 +93,3 @@ export function openServices(config: Config, log: Log) {
 }
 
 export type Services = ReturnType<typeof openServices>
-
-/** How this process talks to the archive: time limits, proxies and authorities from the configuration. */
-export function httpOptionsOf(config: Config): HttpOptions {
-  return {
-    userAgent: `candlelake/${VERSION}`,
-    timeouts: {
-      connectMs: config.archiveConnectTimeoutSeconds * MS,
-      headersMs: config.archiveHeadersTimeoutSeconds * MS,
-      bodyIdleMs: config.archiveIdleTimeoutSeconds * MS,
-    },
-    httpProxy: config.httpProxy,
-    httpsProxy: config.httpsProxy,
-    noProxy: config.noProxy,
-    caFile: config.nodeExtraCaCerts,
-  }
-}

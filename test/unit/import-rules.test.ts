@@ -22,6 +22,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   compose: ['domain', 'jobs', 'queues', 'workers', 'workers/runtime', 'adapters', 'archive-server', 'observability',
     'server', 'config', 'cli', 'version'],
   version: [],
+  client: ['domain', 'compose'],
   index: ['domain', 'jobs', 'queues', 'compose', 'config', 'cli'],
 }
 
