@@ -72,6 +72,11 @@ export function openServices(config: Config, log: Log) {
     return Promise.resolve({ value, close: () => value.close() })
   })
   const lake = once(async () => ({ value: await openFileObjectStore({ url: config.lakeUrl, create: true }) }))
+  const query = once(async () => {
+    const { configuredLake } = await import('./compose-lake.js')
+    const value = configuredLake(await lake(), config)
+    return { value, close: () => value.close() }
+  })
   const staging = once(async () => ({ value: await openFileStaging({ url: config.stagingUrl, create: true }) }))
   const quarantine = once(async () => {
     const url = join(config.candlelakeHome, 'quarantine')
@@ -84,7 +89,7 @@ export function openServices(config: Config, log: Log) {
   })
 
   return {
-    database, catalog, backend, queue, archive, listing, lake, staging, quarantine, engine,
+    database, catalog, backend, queue, archive, listing, lake, query, staging, quarantine, engine,
     lakeDir: fileURLToPath(config.lakeUrl),
     close: async () => {
       while (opened.length > 0) await opened.pop()?.()

@@ -64,9 +64,9 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
       const { composeServer, metrics } = await serving()
       return await composeServer(config, services, { ...o, log, metrics })
     },
-    sql: async (select) => await (await import('./adapters/query/lake-sql.js')).querySql(services.lakeDir, select),
+    query: async (o) => new (await import('./lake/candle-query.js')).CandleQuery(await services.query(), o),
     askArchive: () => askArchive(config),
-    askEngine: () => askEngine(services.lakeDir),
+    askEngine: () => askEngine(),
     describeCatalog: () => describeCatalog(config, services),
     describeQueue: () => describeQueue(config, services),
     close: services.close,

@@ -8,6 +8,7 @@ import type { Log, Observe } from '../domain/ports/observe.js'
 import type { PlanCatalog, Run } from '../domain/ports/plan-catalog.js'
 import type { Staging } from '../domain/ports/staging.js'
 import type { Stage } from '../domain/states.js'
+import type { CandleQuery, CandleQueryOptions } from '../lake/candle-query.js'
 import type { PlanFigures } from '../workers/plan.js'
 import type { Reconciled } from '../workers/reconcile.js'
 import type { StoredCheck } from '../workers/verify-stored.js'
@@ -37,8 +38,8 @@ export interface App {
   retryQuarantined(partitions: readonly Partition[]): Promise<{ readonly run: Run; readonly started: number }>
   /** The HTTP server: dashboard, metrics, health. @throws {UNSAFE_BIND} */
   serve(o: { host: string; port: number }): Promise<Serving>
-  /** One SELECT over views named by dataset, `spot_klines`; values as they print: numbers, text, ISO instants. */
-  sql(select: string): Promise<SqlResult>
+  /** Questions to the lake; without options as configured. */
+  query(o?: CandleQueryOptions): Promise<CandleQuery<unknown>>
   /** A request to the archive itself; the Date header tells how wrong this clock is. @throws {ARCHIVE_UNREACHABLE} */
   askArchive(): Promise<{ readonly date: Date | null }>
   /** Starts a slot of the engine and ends it again; gives its name and version. @throws {ENGINE_FAILED} */
@@ -91,5 +92,3 @@ export interface Serving {
   readonly url: string
   close(): Promise<void>
 }
-
-export type SqlResult = { readonly columns: readonly string[]; readonly rows: readonly (readonly unknown[])[] }

@@ -126,6 +126,14 @@ export const SETTINGS = {
   },
   ENGINE_MEMORY_BYTES: { kind: 'bytes', min: 64 * 1024 ** 2, fallback: '512MiB', help: 'memory of one DuckDB process' },
   ENGINE_TEMP_BYTES: { kind: 'bytes', min: 0, fallback: '4GiB', help: 'disk that one DuckDB process may spill to' },
+  QUERY_MEMORY_BYTES: { kind: 'bytes', min: 64 * 1024 ** 2, fallback: '1GiB', help: 'memory of one query' },
+  QUERY_TIMEOUT_SECONDS: { kind: 'seconds', min: 0.1, max: 86_400, fallback: 300, help: 'time that one query may take' },
+  CACHE_MAX_BYTES: {
+    kind: 'bytes',
+    min: 0,
+    fallback: '4GiB',
+    help: 'parts of remote objects kept in CANDLELAKE_CACHE at most',
+  },
   DOWNLOAD_CONCURRENCY: { kind: 'count', min: 1, max: 256, fallback: 8, help: 'downloads at once in a worker' },
   CONVERT_CONCURRENCY: {
     kind: 'count',

@@ -14,16 +14,18 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   'workers/runtime': ['domain', 'jobs', 'queues', 'workers'],
   sources: ['domain'],
   adapters: ['domain', 'sources'],
+  lake: ['domain'],
   'archive-server': ['domain'],
   observability: ['domain'],
   server: ['domain', 'jobs', 'queues', 'observability', 'workers'],
-  cli: ['domain', 'jobs', 'queues', 'observability', 'workers', 'server', 'archive-server', 'config', 'compose', 'version'],
+  cli: ['domain', 'jobs', 'queues', 'observability', 'workers', 'server', 'archive-server', 'lake', 'config', 'compose',
+    'version'],
   config: ['domain'],
   compose: ['domain', 'jobs', 'queues', 'workers', 'workers/runtime', 'adapters', 'archive-server', 'observability',
-    'server', 'config', 'cli', 'version'],
+    'server', 'lake', 'config', 'cli', 'version'],
   version: [],
   client: ['domain', 'compose'],
-  index: ['domain', 'jobs', 'queues', 'compose', 'config', 'cli'],
+  index: ['domain', 'jobs', 'queues', 'lake', 'compose', 'config', 'cli'],
 }
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.ts'))

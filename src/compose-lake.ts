@@ -1,0 +1,99 @@
+import { homedir, availableParallelism } from 'node:os'
+import { isAbsolute, join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { openFileObjectStore } from './adapters/file-store/file-object-store.js'
+import { localParts } from './adapters/remote-parquet/local-parts.js'
+import { RangeCache } from './adapters/remote-parquet/range-cache.js'
+import { RemoteParquet } from './adapters/remote-parquet/remote-parquet.js'
+import { storeParts } from './adapters/remote-parquet/store-parts.js'
+import type { Config } from './config.js'
+import type { NumericType } from './domain/candle.js'
+import { PipelineError } from './domain/errors.js'
+import type { ParquetOptions } from './domain/ports/engine.js'
+import type { LakeIndex } from './domain/ports/lake-index.js'
+import type { ObjectStore } from './domain/ports/object-store.js'
+import type { CandleReader, QueryLimits } from './domain/ports/query-engine.js'
+import { Lake } from './lake/lake.js'
+import type { LakePorts } from './lake/lake-ports.js'
+import { storeIndex } from './lake/store-index.js'
+
+/** What a lake may take and how it is written; everything has a default. Bytes. */
+export type LakeOptions = {
+  /** Parts of remote objects are kept here. Default: `candlelake` in the user's cache folder. */
+  readonly cacheDir?: string
+  readonly cacheMaxBytes?: number
+  readonly memoryBytes?: number
+  readonly timeoutSeconds?: number
+  readonly threads?: number
+  /** Of a lake without partitions; one that has some says it itself. */
+  readonly numericType?: NumericType
+  readonly codec?: ParquetOptions['codec']
+  readonly level?: number
+}
+
+const GIB = 1024 ** 3
+
+/** A lake of candle partitions in a folder. */
+export class ParquetLake<N = number> extends Lake<N> {
+  /**
+   * `file:///path/to/lake`, or the path. The folder is made when it is not there.
+   * @throws {BAD_CONFIG, STORE_UNREACHABLE}
+   */
+  static async open<N = number>(url: string, o: LakeOptions = {}): Promise<ParquetLake<N>> {
+    const at = isAbsolute(url) ? pathToFileURL(url).href : url
+    if (!at.startsWith('file://')) {
+      throw new PipelineError('BAD_CONFIG', 'this is no lake that can be opened', { at: 'url', do: 'use file:///path/to/lake' })
+    }
+    const store = await openFileObjectStore({ url: at, create: true })
+    return new ParquetLake<N>(lakePorts(store, o), { numericType: o.numericType ?? null })
+  }
+}
+
+/** A lake's parts over any store; without an index the store's own listing says what there is. */
+export function lakePorts(store: ObjectStore, o: LakeOptions & { readonly index?: LakeIndex }): LakePorts {
+  const limits: QueryLimits = {
+    memoryBytes: o.memoryBytes ?? GIB,
+    tempBytes: 4 * GIB,
+    timeoutSeconds: o.timeoutSeconds ?? 300,
+    threads: o.threads ?? availableParallelism(),
+  }
+  let reading: Promise<CandleReader> | undefined
+  // DuckDB is loaded when the first question is asked.
+  const reader = (): Promise<CandleReader> => (reading ??= import('./adapters/query/candle-reader.js')
+    .then(({ openCandleReader }) => openCandleReader(limits)))
+  return {
+    store,
+    index: o.index ?? storeIndex(store),
+    parts: partsOf(store, o),
+    limits,
+    parquet: { codec: o.codec ?? 'zstd', level: o.level ?? 3, dataPages: 'v2' },
+    reader,
+    sql: async () => (await import('./adapters/query/sql-runner.js')).openSqlRunner(),
+    writer: async () => (await import('./adapters/query/candle-file-writer.js')).openCandleFileWriter(limits),
+    close: async () => (await reading)?.close(),
+  }
+}
+
+function partsOf(store: ObjectStore, o: LakeOptions): LakePorts['parts'] {
+  if (store.url.startsWith('file:')) {
+    const root = fileURLToPath(store.url)
+    return localParts((key) => join(root, key))
+  }
+  const dir = join(o.cacheDir ?? join(homedir(), '.cache', 'candlelake'), 'ranges')
+  return storeParts(store, new RemoteParquet(new RangeCache({ dir, maxBytes: o.cacheMaxBytes ?? 4 * GIB })))
+}
+
+/** The configured lake. */
+export function configuredLake(store: ObjectStore, config: Config, index?: LakeIndex): Lake<unknown> {
+  const ports = lakePorts(store, {
+    cacheDir: config.candlelakeCache,
+    cacheMaxBytes: config.cacheMaxBytes,
+    memoryBytes: config.queryMemoryBytes,
+    timeoutSeconds: config.queryTimeoutSeconds,
+    threads: config.engineSlots,
+    codec: config.parquetCodec,
+    level: config.parquetLevel,
+    ...(index === undefined ? {} : { index }),
+  })
+  return new Lake<unknown>(ports, { numericType: config.numericType })
+}
