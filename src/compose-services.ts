@@ -77,6 +77,11 @@ export function openServices(config: Config, log: Log) {
     const value = configuredLake(await lake(), config)
     return { value, close: () => value.close() }
   })
+  const exports = once(async () => {
+    const { composeExports } = await import('./compose-export.js')
+    const value = composeExports(config, { lake: query, store: lake })
+    return { value, close: () => value.close() }
+  })
   const staging = once(async () => ({ value: await openFileStaging({ url: config.stagingUrl, create: true }) }))
   const quarantine = once(async () => {
     const url = join(config.candlelakeHome, 'quarantine')
@@ -89,7 +94,7 @@ export function openServices(config: Config, log: Log) {
   })
 
   return {
-    database, catalog, backend, queue, archive, listing, lake, query, staging, quarantine, engine,
+    database, catalog, backend, queue, archive, listing, lake, query, exports, staging, quarantine, engine,
     lakeDir: fileURLToPath(config.lakeUrl),
     close: async () => {
       while (opened.length > 0) await opened.pop()?.()

@@ -4,6 +4,7 @@ import { cancel } from './commands/cancel.js'
 import { completion } from './commands/completion.js'
 import { demo } from './commands/demo.js'
 import { doctor } from './commands/doctor.js'
+import { exportCommand } from './commands/export.js'
 import { query } from './commands/query.js'
 import { quarantine } from './commands/quarantine.js'
 import { reconcile } from './commands/reconcile.js'
@@ -14,5 +15,5 @@ import { worker } from './commands/worker.js'
 
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: readonly (CommandSpec | CommandGroup)[] = [
-  demo, backfill, worker, status, cancel, verify, query, reconcile, quarantine, server, doctor, completion,
+  demo, backfill, worker, status, cancel, verify, query, exportCommand, reconcile, quarantine, server, doctor, completion,
 ]

@@ -4,13 +4,14 @@ export type CandleValue =
 
 /**
  * One bar. Times are microseconds since 1970 UTC; `closeTimeUs` is the archive's own and not worked out. `N` is `number`
- * for doubles and `string` for exact decimals: digits with a point where needed, no exponent, no idle zeros.
+ * for doubles and `string` for exact decimals: always eight places and no exponent, `93576.00000000`, as spot files print
+ * them and decimal lakes hold them, so that equal values are equal texts.
  */
 export type Candle<N = number> = {
-  openTimeUs: bigint
-  closeTimeUs: bigint
-  trades: number
-} & Record<CandleValue, N>
+  readonly openTimeUs: bigint
+  readonly closeTimeUs: bigint
+  readonly trades: number
+} & { readonly [K in CandleValue]: N }
 
 /** Rows in order of time, some at a time; leaving the loop frees all that was opened for it. */
 export type Batches<T> = AsyncIterable<T[]>

@@ -40,7 +40,7 @@ function candleAt(columns: readonly Column[], row: number, openUs: number): Cand
   }
 }
 
-/** A decimal of eight places as text: digits with a point where needed, no idle zeros. Zero or more. */
+/** A decimal as text, with its eight places. Zero or more. */
 export function decimalAt({ words, width }: Column, row: number): string {
   const at = row * width
   const upper = words[at + 1]!
@@ -57,5 +57,4 @@ function longDecimal(words: Uint32Array): string {
   return withFraction(String(scaled / BigInt(ONE)), Number(scaled % BigInt(ONE)))
 }
 
-const withFraction = (whole: string, fraction: number): string =>
-  fraction === 0 ? whole : `${whole}.${String(fraction).padStart(8, '0').replace(/0+$/, '')}`
+const withFraction = (whole: string, fraction: number): string => `${whole}.${String(fraction).padStart(8, '0')}`

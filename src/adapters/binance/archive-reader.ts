@@ -13,6 +13,7 @@ import { gridPointsIn, parseInterval } from '../../domain/interval.js'
 import { monthRange, type TimeRange } from '../../domain/month.js'
 import { partitionKeyOf, seriesKeyOf, type Partition, type Series } from '../../domain/partition.js'
 import type { Archive, ArchiveListing, Fetched } from '../../domain/ports/archive.js'
+import type { FoundCandles, WantedCandles } from '../../domain/ports/candle-source.js'
 import { Resource } from '../../domain/resource.js'
 import { sliceOf, type Slice } from '../../domain/slice.js'
 import type { WantedSource } from '../../domain/source.js'
@@ -27,7 +28,7 @@ import { mend } from './mend.js'
 import { patience } from './patience.js'
 import { readAhead } from './read-ahead.js'
 import { readerFailure } from './reader-failure.js'
-import { intervalsListed, monthlyFiles, readsOf, symbolsListed } from './series-files.js'
+import { intervalsListed, monthlyFiles, reachOf, readsOf, seriesWanted, symbolsListed } from './series-files.js'
 
 /** Files on their way at one time: enough to fill a line over which each is limited, few enough to keep on any disk. */
 const FILES_AHEAD = 8
@@ -104,6 +105,19 @@ export class ArchiveReader extends Resource {
     } catch (thrown) {
       signal.throwIfAborted()
       throw readerFailure(thrown)
+    }
+  }
+
+  /** The series that are wanted and there, by symbol and interval. @throws {ARCHIVE_UNREACHABLE} */
+  async *find(
+    wanted: WantedCandles, o: { signal: AbortSignal; onMissing: (series: Series) => void },
+  ): AsyncGenerator<FoundCandles> {
+    const signal = this.#signalOf(o)
+    const { listing } = await this.#open()
+    for await (const series of seriesWanted(listing, wanted, signal)) {
+      const found = await reachOf(listing, series, wanted.range, signal)
+      if (found) yield found
+      else if ('names' in wanted.symbols && wanted.intervals !== null) o.onMissing(series)
     }
   }
 

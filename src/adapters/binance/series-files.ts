@@ -4,10 +4,12 @@ import {
 import { daysToLookUp, planReads, type ArchiveRead } from '../../domain/archive-reads.js'
 import { PipelineError } from '../../domain/errors.js'
 import { INTERVALS, type Interval } from '../../domain/interval.js'
-import type { Month } from '../../domain/month.js'
+import { monthOfMs, monthRange, type Month } from '../../domain/month.js'
 import type { Series } from '../../domain/partition.js'
 import type { ArchiveListing } from '../../domain/ports/archive.js'
-import type { Slice } from '../../domain/slice.js'
+import type { FoundCandles, WantedCandles } from '../../domain/ports/candle-source.js'
+import type { OpenRange } from '../../domain/range.js'
+import { sliceOf, type Slice } from '../../domain/slice.js'
 import type { WantedSource } from '../../domain/source.js'
 import { parseSymbol } from '../../domain/symbol.js'
 
@@ -33,6 +35,27 @@ export async function readsOf(listing: ArchiveListing, at: Slice, signal: AbortS
   const daily = await dailyFiles(listing, at, daysToLookUp(at, monthly), signal)
   return planReads(at, monthly, daily)
 }
+
+/**
+ * What the archive has of a series in a range: the range with its ends, an open one being the first or last month with
+ * a file, and the months that have files. Null for nothing.
+ */
+export async function reachOf(
+  listing: ArchiveListing, series: Series, range: OpenRange, signal: AbortSignal,
+): Promise<FoundCandles | null> {
+  const monthly = await monthlyFiles(listing, series, signal)
+  const months = [...monthly.keys()]
+  const fromUs = range.fromUs ?? (months[0] === undefined ? null : monthRange(months[0]).fromUs)
+  const last = range.toUs === null ? months.at(-1) : monthOfMs(Date.now())
+  const toUs = last === undefined ? null : least(range.toUs, monthRange(last).toUs)
+  if (fromUs === null || toUs === null || fromUs >= toUs) return null
+  const at = sliceOf(series, fromUs, toUs)
+  const daily = await dailyFiles(listing, series, daysToLookUp(at, monthly), signal)
+  const found = planReads(at, monthly, daily).map(({ partition }) => partition.month)
+  return found.length === 0 ? null : { at, months: found }
+}
+
+const least = (a: bigint | null, b: bigint): bigint => (a === null || b < a ? b : a)
 
 async function dailyFiles(
   listing: ArchiveListing, series: Series, days: readonly string[], signal: AbortSignal,
@@ -66,6 +89,19 @@ export async function intervalsListed(
     for await (const name of listing.folders(intervalsPrefixOf(at, period), signal)) names.add(name)
   }
   return INTERVALS.filter((interval) => names.has(interval))
+}
+
+/** Every series that is asked for: named ones whether they are there or not. */
+export async function* seriesWanted(
+  listing: ArchiveListing, { dataset, symbols, intervals }: WantedCandles, signal: AbortSignal,
+): AsyncGenerator<Series> {
+  const names = 'names' in symbols ? symbols.names : symbolsListed(listing, dataset, signal)
+  for await (const symbol of names) {
+    if ('matching' in symbols && !symbols.matching(symbol)) continue
+    for (const interval of intervals ?? (await intervalsListed(listing, { dataset, symbol }, signal))) {
+      yield { dataset, symbol, interval }
+    }
+  }
 }
 
 /** Two listings as one, each name once; both come in the order of their UTF-8 bytes. */

@@ -102,7 +102,7 @@ function projection(partition: Partition): string {
   ).join(', ')
 }
 
-function codecOptions({ codec, level }: ParquetOptions): string[] {
+export function codecOptions({ codec, level }: ParquetOptions): string[] {
   return codec === 'zstd' ? ['COMPRESSION zstd', `COMPRESSION_LEVEL ${level}`] : [`COMPRESSION ${codec}`]
 }
 

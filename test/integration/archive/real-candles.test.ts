@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { BinanceArchive, slice, type Candle, type Partition, type Slice } from '../../../src/client.js'
 import { parseArchiveKey, rangeOfFile } from '../../../src/domain/archive-names.js'
 import { serveFolder, type Served } from '../../support/archive.js'
-import { readWithOracle } from '../../support/csv-oracle.js'
+import { canonical, readWithOracle } from '../../support/csv-oracle.js'
 import { failingWith } from '../../support/failing-with.js'
 import { klineKeysOf, memberOf, realArchiveDir } from '../../support/real-archive.js'
 
@@ -15,7 +15,7 @@ const worded = (c: Candle<string>) => ({
   closeUs: c.closeTimeUs,
   values: [
     c.open, c.high, c.low, c.close, c.volume, c.quoteVolume, String(c.trades), c.takerBuyVolume, c.takerBuyQuoteVolume,
-  ],
+  ].map(canonical),
 })
 
 if (root === null) console.error('REAL_ARCHIVE_DIR is not set: BinanceArchive is not tried on real archive files')

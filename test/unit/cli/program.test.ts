@@ -33,6 +33,8 @@ describe('the command line', () => {
       'status',
       'cancel',
       'verify',
+      'query',
+      'export',
       'reconcile',
       'quarantine list',
       'quarantine retry',
