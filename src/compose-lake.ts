@@ -95,5 +95,5 @@ export function configuredLake(store: ObjectStore, config: Config, index?: LakeI
     level: config.parquetLevel,
     ...(index === undefined ? {} : { index }),
   })
-  return new Lake<unknown>(ports, { numericType: config.numericType })
+  return new Lake<unknown>(ports, { numericType: null })
 }

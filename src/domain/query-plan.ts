@@ -71,6 +71,17 @@ export function planQuery(known: readonly LakeObject[], scan: Scan): QueryPlan {
 
 const inOrder = (a: LakeObject, b: LakeObject): number => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0)
 
+/** The objects that any of several scans of a dataset has to look into. */
+export function planScans(known: readonly LakeObject[], scans: readonly Scan[]): QueryPlan {
+  const plans = scans.map((scan) => planQuery(known, scan))
+  const objects = [...new Map(plans.flatMap((plan) => plan.objects.map((object) => [object.key, object] as const))).values()].sort(inOrder)
+  return {
+    objects,
+    bytes: objects.reduce((sum, { bytes }) => sum + bytes, 0),
+    pruned: known.length - objects.length,
+  }
+}
+
 /** One scan that reads whatever either of two scans of a dataset reads. */
 export function unionOf(a: Scan, b: Scan): Scan {
   return {

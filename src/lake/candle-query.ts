@@ -2,8 +2,8 @@ import type { NumericType } from '../domain/candle.js'
 import { DATASETS } from '../domain/dataset.js'
 import { PipelineError } from '../domain/errors.js'
 import { parseInterval } from '../domain/interval.js'
-import type { FileView, SqlQuestion } from '../domain/ports/query-engine.js'
-import { scanOf, type Scan } from '../domain/query-plan.js'
+import type { SqlQuestion } from '../domain/ports/query-engine.js'
+import { scanOf } from '../domain/query-plan.js'
 import { resampleColumns, resamplePlan } from '../domain/resample.js'
 import { sliceOf, type Slice } from '../domain/slice.js'
 import { signalOf, type Call, type Candle } from './candle.js'
@@ -43,7 +43,7 @@ export class CandleQuery<N = number> implements AsyncDisposable {
     return new QueryResult(async () => {
       const { ports } = this.#lake
       const signal = this.#signal(call)
-      const ready = await getReady(scan, ports, { signal, numericType: null })
+      const ready = await getReady([scan], ports, { signal, numericType: null })
       const sql = resampleSql(scan.dataset, plan, ready.numericType ?? 'double')
       const timeoutSeconds = this.#o.timeoutSeconds ?? ports.limits.timeoutSeconds
       const answer = await (await ports.reader()).run({ sql, views: [ready.view], timeoutSeconds, signal })
@@ -107,14 +107,14 @@ async function answered(
 ): Promise<Begun> {
   try {
     const ready: Ready[] = []
-    for (const scan of question.scans) ready.push(await getReady(scan, ports, o))
-    const answer = await question.answer(viewsOf(question.scans, ready))
+    for (const dataset of DATASETS) {
+      const [first, ...more] = question.scans.filter((scan) => scan.dataset === dataset)
+      if (first) ready.push(await getReady([first, ...more], ports, o))
+    }
+    const answer = await question.answer(ready.map(({ view }) => view))
     return { ...answer, cost: sumOf(ready.map(({ cost }) => cost)), close: () => question.close() }
   } catch (thrown) {
     await question.close()
     throw thrown
   }
 }
-
-const viewsOf = (scans: readonly Scan[], ready: readonly Ready[]): FileView[] =>
-  DATASETS.flatMap((dataset) => ready.filter((_, n) => scans[n]?.dataset === dataset).map(({ view }) => view))

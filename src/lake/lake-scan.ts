@@ -3,7 +3,7 @@ import { numericTypeOf } from '../domain/parquet-footer.js'
 import type { LakeIndex } from '../domain/ports/lake-index.js'
 import type { ObjectParts } from '../domain/ports/object-parts.js'
 import type { FileView } from '../domain/ports/query-engine.js'
-import { planQuery, type LakeObject, type Scan } from '../domain/query-plan.js'
+import { planScans, unionOf, type LakeObject, type Scan } from '../domain/query-plan.js'
 import type { Cost } from './query-result.js'
 
 /** Objects whose parts are got at the same time. */
@@ -13,14 +13,15 @@ const PARALLEL = 16
 export type Ready = { readonly view: FileView; readonly cost: Omit<Cost, 'seconds'>; readonly numericType: NumericType | null }
 
 /**
- * Plans a scan and gets its parts: the exact objects, of each the footer and the chunks that will be read. Every footer
+ * Plans scans of one dataset and gets their parts: the exact objects, of each the footer and the chunks that will be read. Every footer
  * is compared with the schema, since a reader would cast what it can in silence.
  * @throws {SCHEMA_MISMATCH, PRECONDITION_FAILED, OBJECT_ABSENT, OBJECT_CORRUPT, STORE_UNREACHABLE}
  */
 export async function getReady(
-  scan: Scan, ports: { index: LakeIndex; parts: ObjectParts }, o: { signal: AbortSignal; numericType: NumericType | null },
+  scans: readonly [Scan, ...Scan[]], ports: { index: LakeIndex; parts: ObjectParts }, o: { signal: AbortSignal; numericType: NumericType | null },
 ): Promise<Ready> {
-  const { objects, bytes } = planQuery(await ports.index.objects(scan), scan)
+  const scan = scans.reduce(unionOf)
+  const { objects, bytes } = planScans(await ports.index.objects(scan), scans)
   const cost = { files: 0, requests: 0, bytesRead: 0, bytesSkipped: 0, cacheHits: 0 }
   const paths: string[] = []
   let numericType = o.numericType

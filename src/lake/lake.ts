@@ -55,7 +55,7 @@ export class Lake<N = number> implements AsyncDisposable {
     const scan = scanOf(sliceOf(slice, slice.fromUs, slice.toUs), [...new Set([...wanted.map(([, name]) => name), 'open_time' as const])])
     return new QueryResult(async () => {
       const signal = signalOf(call)
-      const ready = await getReady(scan, this.ports, { signal, numericType: this.#numericType })
+      const ready = await getReady([scan], this.ports, { signal, numericType: this.#numericType })
       if ('month' in at && ready.cost.files === 0) throw absent(at)
       const select = wanted.map(([field, name]) => `"${name}" AS "${field}"`).join(', ')
       const { timeoutSeconds } = this.ports.limits

@@ -1,119 +1,110 @@
-import { CANDLE_COLUMNS, type CandleColumnName } from '../../domain/candle.js'
+import { CANDLE_COLUMNS } from '../../domain/candle.js'
 import { DATASETS, type Dataset } from '../../domain/dataset.js'
-import { INTERVALS, type Interval } from '../../domain/interval.js'
-import { EVERYTHING, unionOf, type Scan } from '../../domain/query-plan.js'
-import type { OpenRange } from '../../domain/range.js'
+import { PipelineError } from '../../domain/errors.js'
+import { INTERVALS } from '../../domain/interval.js'
+import { EVERYTHING, type Scan } from '../../domain/query-plan.js'
+import { instantUs, type OpenRange } from '../../domain/range.js'
 import { viewName } from './session.js'
 
 type Node = { readonly [name: string]: unknown }
 
-/** Everything of every dataset: what is read when nothing is known of a question. */
-export const wholeLake = (): Scan[] => DATASETS.map((dataset) => wholeOf(dataset))
-
-const wholeOf = (dataset: Dataset, columns: Scan['columns'] = null): Scan =>
-  ({ dataset, symbols: null, intervals: null, range: EVERYTHING, columns })
-
 /**
- * What a question reads, by DuckDB's own optimized plan of it over empty tables: `json_serialize_plan` gives for each
- * scan its columns and the filters that were pushed into it, which hold for every row that the answer is made of. So
- * whatever the optimizer knows of joins, subqueries and unions is right here too. Several scans of a dataset are read as
- * one; what is not understood narrows nothing. Null when there is no plan.
+ * What a question reads, by DuckDB's own plan of it over empty tables: `EXPLAIN (FORMAT json)` gives for each scan its
+ * columns and the filters that were pushed into it, which hold for every row that the answer is made of. So whatever the
+ * optimizer knows of joins, subqueries and unions is right here too. A filter that is not understood narrows nothing.
+ * `json_serialize_plan` would give the filters as data, but fails for plans with a window or a scalar subquery.
  */
-export function scansOf(serialized: string): Scan[] | null {
-  const parsed = JSON.parse(serialized) as { error?: boolean; plans?: unknown }
-  if (parsed.error === true) return null
-  const scans = new Map<Dataset, Scan>()
-  const todo: unknown[] = [parsed.plans]
+export function scansOf(explained: string): Scan[] {
+  const scans: Scan[] = []
+  const todo: unknown[] = [JSON.parse(explained)]
   for (let at = todo.pop(); at !== undefined; at = todo.pop()) {
     if (typeof at !== 'object' || at === null) continue
-    const node = at as Node
-    const scan = node['type'] === 'LOGICAL_GET' ? scanOfGet(node) : null
-    if (scan) {
-      const before = scans.get(scan.dataset)
-      scans.set(scan.dataset, before ? unionOf(before, scan) : scan)
-    }
-    todo.push(...Object.values(node).filter((child) => child !== undefined))
+    const info = (at as Node)['extra_info'] as Node | undefined
+    const dataset = info && datasetOf(info['Table'])
+    if (info && dataset) scans.push(scanOf(dataset, textsOf(info['Projections']), textsOf(info['Filters'])))
+    todo.push(...Object.values(at).filter((child) => child !== undefined))
   }
-  return [...scans.values()]
+  return scans
 }
 
-/** Null for a scan of something else than a dataset. */
-function scanOfGet(node: Node): Scan | null {
-  const table = (node['function_data'] as Node | null | undefined)?.['table']
-  const dataset = DATASETS.find((one) => viewName(one) === table)
-  if (!dataset) return null
-  const names = node['names'] as readonly string[]
-  const indexes = (node['column_indexes'] as readonly Node[]).map(({ index }) => names[index as number])
-  const columns = CANDLE_COLUMNS.map(({ name }) => name).filter((name) => indexes.includes(name))
-  const filters = (node['table_filters'] as Node | undefined)?.['filters'] as readonly Node[] | undefined
-  return (filters ?? []).reduce<Scan>(
-    (scan, { key, value }) => narrowed(scan, names[key as number] as CandleColumnName, value as Node),
-    wholeOf(dataset, withTime(columns)),
-  )
+/** `temp.main.spot_klines`: the table of a plan is named in full. */
+function datasetOf(table: unknown): Dataset | undefined {
+  return typeof table === 'string' ? DATASETS.find((one) => table.endsWith(`.${viewName(one)}`)) : undefined
 }
 
-/** The view itself filters by time. */
-const withTime = (columns: readonly CandleColumnName[]): CandleColumnName[] => [...new Set([...columns, 'open_time' as const])]
+const textsOf = (value: unknown): readonly string[] =>
+  Array.isArray(value) ? value.map(String) : typeof value === 'string' && value !== '' ? [value] : []
 
-function narrowed(scan: Scan, column: CandleColumnName, filter: Node): Scan {
-  switch (filter['filter_type']) {
-    // Not every row needs to be looked at with it, but rows that fail it are of no use.
-    case 'OPTIONAL_FILTER': return narrowed(scan, column, filter['child_filter'] as Node)
-    case 'CONJUNCTION_AND':
-      return (filter['child_filters'] as readonly Node[]).reduce<Scan>((so, child) => narrowed(so, column, child), scan)
-    case 'CONSTANT_COMPARISON': return compared(scan, column, filter)
-    case 'IN_FILTER': return among(scan, column, (filter['values'] as readonly Node[]).map(textOf))
-    case 'CONJUNCTION_OR': return among(scan, column, (filter['child_filters'] as readonly Node[]).map(equalTo))
-    default: return scan
-  }
+function scanOf(dataset: Dataset, projections: readonly string[], filters: readonly string[]): Scan {
+  const words = new Set([...projections, ...filters].join(' ').match(/\w+/g))
+  // The view itself filters by time.
+  const columns = CANDLE_COLUMNS.map(({ name }) => name).filter((name) => name === 'open_time' || words.has(name))
+  const whole: Scan = { dataset, symbols: null, intervals: null, range: EVERYTHING, columns }
+  return filters.map((filter) => filter.replace(/^optional: /, '')).reduce(narrowed, whole)
 }
 
-const equalTo = (filter: Node): string | null =>
-  filter['filter_type'] === 'CONSTANT_COMPARISON' && filter['comparison_type'] === 'COMPARE_EQUAL'
-    ? textOf(filter['constant'] as Node) : null
+const WORD = String.raw`'([\p{L}\p{N}_-]{1,64})'`
+const EQUAL = new RegExp(`^(symbol|interval)=${WORD}$`, 'u')
+const AMONG = /^(symbol|interval) IN \((.*)\)$/u
+const TIME = /^open_time(>=|>|<=|<|=)'([^']+)\+00'::TIMESTAMP WITH TIME ZONE$/
 
-function compared(scan: Scan, column: CandleColumnName, filter: Node): Scan {
-  const constant = filter['constant'] as Node
-  if (column === 'open_time') return { ...scan, range: within(scan.range, String(filter['comparison_type']), instantOf(constant)) }
-  return filter['comparison_type'] === 'COMPARE_EQUAL' ? among(scan, column, [textOf(constant)]) : scan
+/**
+ * One filter, of one column: conditions joined by AND, or by OR. A text with both is not taken apart, since nothing says
+ * what binds to what.
+ */
+function narrowed(scan: Scan, filter: string): Scan {
+  const isEither = filter.includes(' OR ')
+  if (isEither && filter.includes(' AND ')) return scan
+  if (isEither) return among(scan, filter.split(' OR ').map(valuesOf))
+  return filter.split(' AND ').reduce((so, one) => {
+    const time = TIME.exec(one)
+    return time ? { ...so, range: within(so.range, time[1] ?? '', time[2] ?? '') } : among(so, [valuesOf(one)])
+  }, scan)
 }
 
-function among(scan: Scan, column: CandleColumnName, values: readonly (string | null)[]): Scan {
-  const known = values.filter((value) => value !== null)
-  if (known.length !== values.length) return scan
-  if (column === 'symbol') return { ...scan, symbols: both(scan.symbols, known) }
-  if (column !== 'interval') return scan
-  return { ...scan, intervals: both(scan.intervals, INTERVALS.filter((one) => known.includes(one))) as readonly Interval[] }
+type Values = { readonly column: 'symbol' | 'interval'; readonly values: readonly string[] } | null
+
+/** What a condition lets symbol or interval be; null for any other condition. */
+function valuesOf(condition: string): Values {
+  const equal = EQUAL.exec(condition)
+  if (equal) return { column: equal[1] as 'symbol', values: [equal[2] ?? ''] }
+  const list = AMONG.exec(condition)
+  const values = (list?.[2] ?? '').split(', ').map((one) => new RegExp(`^${WORD}$`, 'u').exec(one)?.[1])
+  if (!list || values.includes(undefined)) return null
+  return { column: list[1] as 'symbol', values: values as string[] }
+}
+
+function among(scan: Scan, either: readonly Values[]): Scan {
+  const [first] = either
+  const all = either.flatMap((one) => (one?.column === first?.column ? [...(one?.values ?? [])] : []))
+  if (!first || either.some((one) => one?.column !== first.column)) return scan
+  if (first.column === 'symbol') return { ...scan, symbols: both(scan.symbols, all) }
+  return { ...scan, intervals: INTERVALS.filter((one) => both(scan.intervals, all).includes(one)) }
 }
 
 const both = (before: readonly string[] | null, now: readonly string[]): readonly string[] =>
   before === null ? now : now.filter((value) => before.includes(value))
 
-function within(range: OpenRange, comparison: string, us: bigint | null): OpenRange {
+function within(range: OpenRange, comparison: string, text: string): OpenRange {
+  const us = instantOf(text)
   if (us === null) return range
-  const from = (at: bigint): OpenRange => ({ ...range, fromUs: range.fromUs === null || at > range.fromUs ? at : range.fromUs })
+  const from = (so: OpenRange, at: bigint): OpenRange => ({ ...so, fromUs: so.fromUs === null || at > so.fromUs ? at : so.fromUs })
   const to = (so: OpenRange, at: bigint): OpenRange => ({ ...so, toUs: so.toUs === null || at < so.toUs ? at : so.toUs })
   switch (comparison) {
-    case 'COMPARE_GREATERTHAN': return from(us + 1n)
-    case 'COMPARE_GREATERTHANOREQUALTO': return from(us)
-    case 'COMPARE_LESSTHAN': return to(range, us)
-    case 'COMPARE_LESSTHANOREQUALTO': return to(range, us + 1n)
-    case 'COMPARE_EQUAL': return to(from(us), us + 1n)
-    default: return range
+    case '>': return from(range, us + 1n)
+    case '>=': return from(range, us)
+    case '<': return to(range, us)
+    case '<=': return to(range, us + 1n)
+    default: return to(from(range, us), us + 1n)
   }
 }
 
-function valueOf(constant: Node, type: string): unknown {
-  return (constant['type'] as Node)['id'] === type && constant['is_null'] === false ? constant['value'] : undefined
-}
-
-function textOf(constant: Node): string | null {
-  const value = valueOf(constant, 'VARCHAR')
-  return typeof value === 'string' ? value : null
-}
-
-/** Microseconds; beyond what a number holds they are infinity, or no time that a candle has. */
-function instantOf(constant: Node): bigint | null {
-  const value = valueOf(constant, 'TIMESTAMP WITH TIME ZONE')
-  return typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : null
+/** Null for a time that no candle has: infinity, or a year before Christ. */
+function instantOf(text: string): bigint | null {
+  try {
+    return instantUs(text, 'open_time')
+  } catch (thrown) {
+    if (thrown instanceof PipelineError) return null
+    throw thrown
+  }
 }

@@ -7,7 +7,7 @@ import type { Answer, FileView, Frame } from '../../domain/ports/query-engine.js
 import type { Scan } from '../../domain/query-plan.js'
 import { queryFailure, refused } from './duckdb-failure.js'
 import { answerOf } from './result-frames.js'
-import { scansOf, wholeLake } from './scan-plan.js'
+import { scansOf } from './scan-plan.js'
 import { checkSelect } from './select-check.js'
 import { createEmpty, createView, literal, lock, openInstance } from './session.js'
 import { toldError, type Asked, type ChildOptions, type Told } from './sql-messages.js'
@@ -61,7 +61,7 @@ async function answer(asked: Asked): Promise<Told> {
 }
 
 /** In a DuckDB that can reach nothing, over tables without rows: binding a statement may already open files. */
-async function plan({ sql, numericType }: Question): Promise<readonly Scan[]> {
+async function plan({ sql, params, numericType }: Question): Promise<readonly Scan[]> {
   const instance = await openInstance(limits, { tempDir: null, external: false })
   try {
     const connection = await instance.connect()
@@ -70,8 +70,9 @@ async function plan({ sql, numericType }: Question): Promise<readonly Scan[]> {
     await connection.run(`SET disabled_optimizers = ${literal(PLAN_WITHOUT)}`)
     await connection.run('SET lock_configuration = true')
     checkSelect(await textOf(connection, `SELECT json_serialize_sql(${literal(sql)})`))
-    await prepareOne(connection, sql)
-    return scansOf(await textOf(connection, `SELECT json_serialize_plan(${literal(sql)}, optimize := true)`)) ?? wholeLake()
+    await prepareOne(connection, sql, [])
+    const explain = await prepareOne(connection, `EXPLAIN (FORMAT json) ${sql}`, params)
+    return scansOf(String((await explain.runAndReadAll()).getRows()[0]?.[1]))
   } finally {
     instance.closeSync()
   }
@@ -91,17 +92,18 @@ async function run(asked: Question | null, views: readonly FileView[]): Promise<
     await createView(connection, view, numericType)
   }
   await lock(connection, views.flatMap(({ paths }) => paths))
-  const prepared = await prepareOne(connection, sql)
-  if (params.length > 0) prepared.bind(params.map(bindable))
+  const prepared = await prepareOne(connection, sql, params)
   const result = await prepared.stream()
   return answerOf(result, () => result.fetchChunk())
 }
 
-async function prepareOne(connection: DuckDBConnection, sql: string) {
+async function prepareOne(connection: DuckDBConnection, sql: string, params: readonly unknown[]) {
   const statements = await connection.extractStatements(sql)
   if (statements.count !== 1) throw refused('one statement is answered at a time')
   const prepared = await statements.prepare(0)
-  if (prepared.statementType !== StatementType.SELECT) throw refused('only SELECT is answered')
+  const { statementType } = prepared
+  if (statementType !== StatementType.SELECT && statementType !== StatementType.EXPLAIN) throw refused('only SELECT is answered')
+  if (params.length > 0) prepared.bind(params.map(bindable))
   return prepared
 }
 

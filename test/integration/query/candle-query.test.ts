@@ -49,7 +49,9 @@ describe('questions to a lake', () => {
       [`select 1`, 0],
       [`select count(*) from spot_klines where symbol = 'ETHUSDT'`, 1],
       [`select count(*) from spot_klines where symbol = 'ethusdt'`, 0],
-      [`select count(*) from spot_klines where symbol in ('ETHUSDT', 'XRPUSDT') or symbol = 'BNBUSDT'`, 1],
+      [`select count(*) from spot_klines where symbol in ('ETHUSDT', 'XRPUSDT')`, 1],
+      [`select count(*) from spot_klines where symbol = 'ETHUSDT' or symbol = 'BNBUSDT'`, 1],
+      [`select count(*) from spot_klines where symbol in ('ETHUSDT', 'XRPUSDT') or symbol = 'BNBUSDT'`, 5],
       [`select count(*) from spot_klines where symbol = 'BTCUSDT' and interval = '1m'`, 2],
       [`select count(*) from spot_klines where interval = '1h' and open_time >= '2024-02-01'`, 1],
       [`select count(*) from spot_klines where open_time < timestamptz '2024-02-01 00:00:00+00' and symbol = 'BTCUSDT'`, 2],
@@ -63,7 +65,7 @@ describe('questions to a lake', () => {
         select count(*) from a join b using (open_time)`, 3],
       [`select count(*) from spot_klines a join um_klines b using (symbol, interval, open_time) where a.symbol = 'BTCUSDT' and a.interval = '1h'`, 3],
       [`select count(*) from spot_klines a left join spot_klines b on a.open_time = b.open_time and b.symbol = 'ETHUSDT' where a.interval = '1h'`, 3],
-      [`select sum(close) from spot_klines where symbol = 'BTCUSDT' and open_time = (select max(open_time) from spot_klines)`, 5],
+      [`select sum(close) from spot_klines where symbol = 'BTCUSDT' and open_time = (select max(open_time) from spot_klines where interval = '1h')`, 4],
       [`select close from spot_klines where symbol = 'BTCUSDT' and interval = '1h' order by open_time desc limit 3`, 2],
       [`select close, avg(close) over (order by open_time rows 20 preceding) from spot_klines where symbol = 'ETHUSDT' limit 5`, 1],
       [`select count(*) from spot_klines tablesample 50 percent (reservoir, 7) where symbol = 'ETHUSDT'`, 5],
@@ -75,7 +77,7 @@ describe('questions to a lake', () => {
         const result = query.sql(sql)
         const rows = await result.rows()
         expect((await result.cost).files).to.equal(count)
-        if (/tablesample/.test(sql)) return
+        if (/tablesample|over \(|limit/.test(sql)) return
         const views = sql.replaceAll('spot_klines', glob('')).replaceAll('um_klines', `read_parquet('${root}/um-klines/**/data.parquet')`)
         if (/cm_klines/.test(sql)) return
         const plain = (await files.query(views)).map((row) => row.map((value) => Number(value)))
