@@ -44,7 +44,7 @@ export interface App {
   query(o?: CandleQueryOptions): Promise<CandleQuery<unknown>>
   /** Candles of the lake, or of the archive itself, to be exported. */
   candles(from: 'lake' | 'archive'): Promise<CandleSource>
-  /** The rows of Parquet files that open in the range as one file, in order, in the lake's schema; gives how many. @throws {DISK_FULL} */
+  /** The rows of Parquet files that open in the range as one file, in order; gives how many. @throws {DISK_FULL} */
   mergeParquet(o: { paths: readonly string[]; range: OpenRange; path: string; signal: AbortSignal }): Promise<number>
   /** A request to the archive itself; the Date header tells how wrong this clock is. @throws {ARCHIVE_UNREACHABLE} */
   askArchive(): Promise<{ readonly date: Date | null }>

@@ -14,7 +14,10 @@ import { engineError, literal, openSession, type SessionLimits } from './duckdb-
 export interface ParquetMerger {
   /** One part in `folder`; gives its path. */
   part(o: { folder: string; partition: Partition; rows: CandleRows }): Promise<string>
-  /** The rows of all parts that open in the range, in the order of the parts, in the lake's schema; gives how many. @throws {DISK_FULL} */
+  /**
+   * The rows of all parts that open in the range, in the order of the parts, in the lake's schema; gives how many.
+   * @throws {DISK_FULL}
+   */
   merge(o: { paths: readonly string[]; range: OpenRange; path: string; signal: AbortSignal }): Promise<number>
   close(): void
 }
@@ -40,7 +43,9 @@ export function openParquetMerger(limits: SessionLimits, parquet: ParquetOptions
 const METADATA = { 'candlelake.schema_version': String(SCHEMA_VERSION) }
 
 async function merge(
-  connection: DuckDBConnection, parquet: ParquetOptions, { paths, range, path, signal }: Parameters<ParquetMerger['merge']>[0],
+  connection: DuckDBConnection,
+  parquet: ParquetOptions,
+  { paths, range, path, signal }: Parameters<ParquetMerger['merge']>[0],
 ): Promise<number> {
   const columns = CANDLE_COLUMNS.map(({ name }) => `"${name}"`).join(', ')
   const metadata = Object.entries(METADATA).map(([key, value]) => `${literal(key)}: ${literal(value)}`)
