@@ -10,6 +10,8 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   convert: async () => (await import('./convert.js')).convert,
   backfill: async () => (await import('./backfill.js')).backfill,
   plan: async () => (await import('./plan.js')).plan,
+  remote: async () => (await import('./remote.js')).remote,
+  query: async () => (await import('./query.js')).query,
 }
 
 const USAGE = `usage: npm run bench -- NAME [--check] [--small] [--rounds N] [--part NAME] [--polars DIR]

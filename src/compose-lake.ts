@@ -15,6 +15,7 @@ import type { ObjectStore } from './domain/ports/object-store.js'
 import type { CandleReader, QueryLimits } from './domain/ports/query-engine.js'
 import { Lake } from './lake/lake.js'
 import type { LakePorts } from './lake/lake-ports.js'
+import { RemoteFile } from './lake/remote-file.js'
 import { storeIndex } from './lake/store-index.js'
 
 /** What a lake may take and how it is written; everything has a default. Bytes. */
@@ -42,7 +43,10 @@ export class ParquetLake<N = number> extends Lake<N> {
   static async open<N = number>(url: string, o: LakeOptions = {}): Promise<ParquetLake<N>> {
     const at = isAbsolute(url) ? pathToFileURL(url).href : url
     if (!at.startsWith('file://')) {
-      throw new PipelineError('BAD_CONFIG', 'this is no lake that can be opened', { at: 'url', do: 'use file:///path/to/lake' })
+      throw new PipelineError('BAD_CONFIG', 'this is no lake that can be opened', {
+        at: 'url',
+        do: 'use file:///path/to/lake',
+      })
     }
     const store = await openFileObjectStore({ url: at, create: true })
     return new ParquetLake<N>(lakePorts(store, o), { numericType: o.numericType ?? null })
@@ -51,23 +55,15 @@ export class ParquetLake<N = number> extends Lake<N> {
 
 /** A lake's parts over any store; without an index the store's own listing says what there is. */
 export function lakePorts(store: ObjectStore, o: LakeOptions & { readonly index?: LakeIndex }): LakePorts {
-  const limits: QueryLimits = {
-    memoryBytes: o.memoryBytes ?? GIB,
-    tempBytes: 4 * GIB,
-    timeoutSeconds: o.timeoutSeconds ?? 300,
-    threads: o.threads ?? availableParallelism(),
-  }
+  const limits = limitsOf(o)
   let reading: Promise<CandleReader> | undefined
-  // DuckDB is loaded when the first question is asked.
-  const reader = (): Promise<CandleReader> => (reading ??= import('./adapters/query/candle-reader.js')
-    .then(({ openCandleReader }) => openCandleReader(limits)))
   return {
     store,
     index: o.index ?? storeIndex(store),
     parts: partsOf(store, o),
     limits,
     parquet: { codec: o.codec ?? 'zstd', level: o.level ?? 3, dataPages: 'v2' },
-    reader,
+    reader: () => (reading ??= readerOf(limits)),
     sql: async () => (await import('./adapters/query/sql-runner.js')).openSqlRunner(),
     writer: async () => (await import('./adapters/query/candle-file-writer.js')).openCandleFileWriter(limits),
     close: async () => (await reading)?.close(),
@@ -79,8 +75,47 @@ function partsOf(store: ObjectStore, o: LakeOptions): LakePorts['parts'] {
     const root = fileURLToPath(store.url)
     return localParts((key) => join(root, key))
   }
+  return storeParts(store, remoteOf(o))
+}
+
+function remoteOf(o: LakeOptions): RemoteParquet {
   const dir = join(o.cacheDir ?? join(homedir(), '.cache', 'candlelake'), 'ranges')
-  return storeParts(store, new RemoteParquet(new RangeCache({ dir, maxBytes: o.cacheMaxBytes ?? 4 * GIB })))
+  return new RemoteParquet(new RangeCache({ dir, maxBytes: o.cacheMaxBytes ?? 4 * GIB }))
+}
+
+const limitsOf = (o: LakeOptions): QueryLimits => ({
+  memoryBytes: o.memoryBytes ?? GIB,
+  tempBytes: 4 * GIB,
+  timeoutSeconds: o.timeoutSeconds ?? 300,
+  threads: o.threads ?? availableParallelism(),
+})
+
+/** DuckDB is loaded when the first question is asked. */
+const readerOf = async (limits: QueryLimits): Promise<CandleReader> =>
+  (await import('./adapters/query/candle-reader.js')).openCandleReader(limits)
+
+/**
+ * A Parquet file at an `https://` or `http://` address, read by ranges. Its server must give strong ETags.
+ * @throws {BAD_USAGE} no such address
+ */
+export async function openRemoteFile(url: string, o: LakeOptions = {}): Promise<RemoteFile> {
+  const { Agent } = await import('undici')
+  const { httpSource } = await import('./adapters/remote-parquet/http-source.js')
+  const agent = new Agent()
+  const source = httpSource(url, agent)
+  const remote = remoteOf(o)
+  const limits = limitsOf(o)
+  let reading: Promise<CandleReader> | undefined
+  return new RemoteFile({
+    part: (want, signal) => remote.fetch(source, want, signal),
+    footer: (signal) => remote.footer(source, signal),
+    reader: () => (reading ??= readerOf(limits)),
+    timeoutSeconds: limits.timeoutSeconds,
+    close: async () => {
+      await (await reading)?.close()
+      await agent.close()
+    },
+  })
 }
 
 /** The configured lake. */

@@ -74,7 +74,9 @@ export function openServices(config: Config, log: Log) {
   const lake = once(async () => ({ value: await openFileObjectStore({ url: config.lakeUrl, create: true }) }))
   const query = once(async () => {
     const { configuredLake } = await import('./compose-lake.js')
-    const value = configuredLake(await lake(), config)
+    const store = await lake()
+    // A folder is its own catalog, and asking it needs no database; a bucket's listing is slow and costs money.
+    const value = configuredLake(store, config, store.url.startsWith('file:') ? undefined : (await catalog()).index)
     return { value, close: () => value.close() }
   })
   const exports = once(async () => {

@@ -4,10 +4,12 @@
  */
 export { openApp } from './compose.js'
 export { BinanceArchive } from './compose-archive.js'
-export { ParquetLake, type LakeOptions } from './compose-lake.js'
+export { openRemoteFile, ParquetLake, type LakeOptions } from './compose-lake.js'
 export { CandleQuery, type CandleQueryOptions } from './lake/candle-query.js'
 export type { CandleField } from './lake/candle.js'
 export type { ColumnStats, Stats, StatValue } from './lake/lake-stats.js'
+export type { FigureSource, SliceStats } from './lake/slice-stats.js'
+export type { RemoteFile } from './lake/remote-file.js'
 export { QueryResult, type Cost } from './lake/query-result.js'
 export { warmRepository } from './lake/warm-repository.js'
 export type { MarketDataRepository } from './domain/ports/market-data-repository.js'

@@ -25,7 +25,8 @@ export function planRanges(footer: ParquetFooter, { columns, range }: WantedPart
   const groups = footer.rowGroups.flatMap((group, index) => (mayLieIn(group, range) ? [index] : []))
   const wanted = columns && new Set(columns)
   const chunks = groups.flatMap((index) =>
-    (footer.rowGroups[index]?.chunks ?? []).filter(({ column }) => wanted === null || wanted.has(column)))
+    (footer.rowGroups[index]?.chunks ?? []).filter(({ column }) => wanted === null || wanted.has(column)),
+  )
   const ranges = mergeRanges(chunks.map(({ start, end }) => ({ start, end })))
   return { groups, ranges, bytes: sizeOf(ranges) }
 }

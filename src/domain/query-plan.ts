@@ -38,7 +38,10 @@ export const scanOf = (at: Slice, columns: Scan['columns'] = null): Scan => ({
 })
 
 /** First and last month that a range touches; null where that end is open. */
-export function monthBounds({ fromUs, toUs }: OpenRange): { readonly first: string | null; readonly last: string | null } {
+export function monthBounds({ fromUs, toUs }: OpenRange): {
+  readonly first: string | null
+  readonly last: string | null
+} {
   return {
     first: fromUs === null ? null : monthOfUs(clamp(fromUs)),
     last: toUs === null ? null : monthOfUs(clamp(toUs) - 1n),
@@ -53,10 +56,13 @@ const clamp = (us: bigint): bigint => (us < FIRST_US ? FIRST_US : us > LAST_US ?
 /** Whether a partition may hold a row that the scan wants: by its name alone. */
 export function mayHold(scan: Scan, p: Partition): boolean {
   const { first, last } = monthBounds(scan.range)
-  return p.dataset === scan.dataset
-    && (scan.symbols === null || scan.symbols.includes(p.symbol))
-    && (scan.intervals === null || scan.intervals.includes(p.interval))
-    && (first === null || p.month >= first) && (last === null || p.month <= last)
+  return (
+    p.dataset === scan.dataset &&
+    (scan.symbols === null || scan.symbols.includes(p.symbol)) &&
+    (scan.intervals === null || scan.intervals.includes(p.interval)) &&
+    (first === null || p.month >= first) &&
+    (last === null || p.month <= last)
+  )
 }
 
 /** An exact list of objects: what a catalog or a listing knows, without those that cannot hold a wanted row. */
@@ -74,7 +80,9 @@ const inOrder = (a: LakeObject, b: LakeObject): number => (a.key < b.key ? -1 : 
 /** The objects that any of several scans of a dataset has to look into. */
 export function planScans(known: readonly LakeObject[], scans: readonly Scan[]): QueryPlan {
   const plans = scans.map((scan) => planQuery(known, scan))
-  const objects = [...new Map(plans.flatMap((plan) => plan.objects.map((object) => [object.key, object] as const))).values()].sort(inOrder)
+  const objects = [
+    ...new Map(plans.flatMap((plan) => plan.objects.map((object) => [object.key, object] as const))).values(),
+  ].sort(inOrder)
   return {
     objects,
     bytes: objects.reduce((sum, { bytes }) => sum + bytes, 0),

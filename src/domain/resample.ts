@@ -14,12 +14,15 @@ export type ResamplePlan = {
 /** @throws {BAD_INTERVAL} when source bars would lie across the ends of buckets */
 export function resamplePlan(from: Interval, to: Interval): ResamplePlan {
   const [source, target] = [gridOf(from), gridOf(to)]
-  const fits = source.stepUs !== null && (target.stepUs === null
-    ? US_PER_DAY % source.stepUs === 0n
-    : target.stepUs % source.stepUs === 0n && (target.anchorUs - source.anchorUs) % source.stepUs === 0n)
+  const fits =
+    source.stepUs !== null &&
+    (target.stepUs === null
+      ? US_PER_DAY % source.stepUs === 0n
+      : target.stepUs % source.stepUs === 0n && (target.anchorUs - source.anchorUs) % source.stepUs === 0n)
   if (fits && source.stepUs !== null) return { ...target, sourceStepUs: source.stepUs }
   throw new PipelineError('BAD_INTERVAL', `${from} bars do not make up ${to} bars`, {
-    at: to, do: 'use a multiple of the finer interval, or a finer source',
+    at: to,
+    do: 'use a multiple of the finer interval, or a finer source',
   })
 }
 

@@ -1,7 +1,20 @@
 import {
-  Bool, Field, Float64, Int32, Int64, makeData, RecordBatch, Schema, Struct, Table,
-  tableToIPC, TimestampMicrosecond, Utf8, vectorFromArray,
-  type Data, type DataType,
+  Bool,
+  Field,
+  Float64,
+  Int32,
+  Int64,
+  makeData,
+  RecordBatch,
+  Schema,
+  Struct,
+  Table,
+  tableToIPC,
+  TimestampMicrosecond,
+  Utf8,
+  vectorFromArray,
+  type Data,
+  type DataType,
 } from 'apache-arrow'
 import type { Frame, ResultColumn, ValueKind } from '../domain/ports/query-engine.js'
 
@@ -25,7 +38,8 @@ const END = Uint8Array.of(0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0)
  * the first keeps its schema and none its end: the library's own streaming writer fills a queue without a limit.
  */
 export async function* arrowStream(
-  columns: readonly ResultColumn[], frames: AsyncIterable<Frame>,
+  columns: readonly ResultColumn[],
+  frames: AsyncIterable<Frame>,
 ): AsyncGenerator<Uint8Array> {
   const schema = new Schema(columns.map(({ name, kind }) => new Field(name, TYPES[kind](), true)))
   const empty = tableToIPC(new Table(schema), 'stream')
@@ -40,7 +54,10 @@ export async function* arrowStream(
 
 function batchOf(schema: Schema, columns: readonly ResultColumn[], frame: Frame): RecordBatch {
   const children = columns.map(({ kind }, i) => dataOf(kind, frame, i))
-  return new RecordBatch(schema, makeData({ type: new Struct(schema.fields), length: frame.rows, nullCount: 0, children }))
+  return new RecordBatch(
+    schema,
+    makeData({ type: new Struct(schema.fields), length: frame.rows, nullCount: 0, children }),
+  )
 }
 
 function dataOf(kind: ValueKind, { rows, values, nulls }: Frame, index: number): Data {
@@ -51,7 +68,9 @@ function dataOf(kind: ValueKind, { rows, values, nulls }: Frame, index: number):
     const nullBitmap = missing && bitmapOf(missing)
     return makeData({ type, length: rows, data: column, ...(nullBitmap ? { nullBitmap } : {}) } as never)
   }
-  const items = Array.from({ length: rows }, (_, row) => (missing?.[row] === 1 ? null : arrowValue(kind, column[row])))
+  const items = Array.from({ length: rows }, (_, row) =>
+    missing?.[row] === 1 ? null : arrowValue(kind, column[row]),
+  )
   return vectorFromArray(items, type).data[0]!
 }
 

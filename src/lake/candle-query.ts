@@ -12,13 +12,14 @@ import type { LakePorts } from './lake-ports.js'
 import type { Lake } from './lake.js'
 import { QueryResult, type Begun } from './query-result.js'
 import { resampleSql } from './resample-sql.js'
+import { footerFigures, statsSql, type SliceStats } from './slice-stats.js'
 
 /** What a question may take; what is left out is as configured. Memory in bytes. */
 export type CandleQueryOptions = { readonly memoryBytes?: number; readonly timeoutSeconds?: number }
 
 /**
- * Questions to a lake, answered by DuckDB. SQL of callers runs in a process of its own, which can read the planned files
- * only and write nothing.
+ * Questions to a lake, answered by DuckDB. SQL of callers runs in a process of its own, which can read the planned
+ * files only and write nothing.
  */
 export class CandleQuery<N = number> implements AsyncDisposable {
   readonly #lake: Lake<N>
@@ -33,7 +34,7 @@ export class CandleQuery<N = number> implements AsyncDisposable {
   /**
    * Bars of a coarser interval, in time order: first open, highest high, lowest low, last close, sums of volumes and
    * trades. Buckets are the exchange's own (UTC; weeks from Monday). `complete` is false where source bars are missing
-   * or the slice cuts the bucket. Sums of doubles are compensated, of decimals exact.
+   * or the slice cuts the bucket. Sums are exact.
    * @throws {BAD_INTERVAL} an interval that is not a multiple of the slice's
    * @throws {QUERY_TIMEOUT, QUERY_MEMORY, SCHEMA_MISMATCH, OBJECT_CORRUPT, STORE_UNREACHABLE}
    */
@@ -52,24 +53,56 @@ export class CandleQuery<N = number> implements AsyncDisposable {
   }
 
   /**
+   * Rows, bounds, least and greatest price and averages of a slice, and of each where it came from: footers tell all
+   * but the averages where no row group lies across an end of the slice.
+   */
+  async stats(at: Slice, call?: Call): Promise<SliceStats> {
+    const scan = scanOf(sliceOf(at, at.fromUs, at.toUs), ['open_time', 'low', 'high', 'close', 'volume'])
+    const { ports } = this.#lake
+    const signal = this.#signal(call)
+    const { view, footers } = await getReady([scan], ports, { signal, numericType: null })
+    const known = footerFigures(footers, scan.range)
+    const timeoutSeconds = this.#o.timeoutSeconds ?? ports.limits.timeoutSeconds
+    const result = new QueryResult<Omit<SliceStats, 'from'>>(async () => ({
+      ...(await (
+        await ports.reader()
+      ).run({ sql: statsSql(scan.dataset, known === null), views: [view], timeoutSeconds, signal })),
+      cost: sumOf([]),
+      close: () => Promise.resolve(),
+    }))
+    const [scanned] = await result.rows()
+    const source = known === null ? 'scan' : 'footer'
+    return { ...scanned!, ...known, from: { rows: source, bounds: source, prices: source, averages: 'scan' } }
+  }
+
+  /**
    * Groups the rows of a slice: `aggregate(at, ['date_trunc(\'day\', open_time) as day'], { high: 'max(high)' })`. The
    * keys of `as` name the columns, their values are SQL; so are the groups. Ordered by the groups.
    * @throws {SQL_REFUSED, QUERY_TIMEOUT, QUERY_MEMORY}
    */
-  aggregate<R>(at: Slice, groupBy: readonly string[], as: Readonly<Record<string, string>>, call?: Call): QueryResult<R> {
+  aggregate<R>(
+    at: Slice,
+    groupBy: readonly string[],
+    as: Readonly<Record<string, string>>,
+    call?: Call,
+  ): QueryResult<R> {
     const figures = Object.entries(as).map(([name, sql]) => `${sql} AS "${name.replaceAll('"', '""')}"`)
     const groups = groupBy.map((_, n) => String(n + 1)).join(', ')
     const grouped = groups === '' ? '' : ` GROUP BY ${groups} ORDER BY ${groups}`
     const { dataset, symbol, interval, fromUs, toUs } = sliceOf(at, at.fromUs, at.toUs)
-    const where = `symbol = '${symbol.replaceAll("'", "''")}' AND interval = '${interval}'` +
+    const where =
+      `symbol = '${symbol.replaceAll("'", "''")}' AND interval = '${interval}'` +
       ` AND open_time >= make_timestamptz(${fromUs}) AND open_time < make_timestamptz(${toUs})`
     return this.sql(
-      `SELECT ${[...groupBy, ...figures].join(', ')} FROM ${dataset.replaceAll('-', '_')} WHERE ${where}${grouped}`, [], call)
+      `SELECT ${[...groupBy, ...figures].join(', ')} FROM ${dataset.replaceAll('-', '_')} WHERE ${where}${grouped}`,
+      [],
+      call,
+    )
   }
 
   /**
-   * One SELECT over views named by dataset: `spot_klines`, `um_klines`, `cm_klines`. What it asks of symbol, interval and
-   * open_time by constants decides which objects are looked into. `?` and `$1` take params; a Date is an instant.
+   * One SELECT over views named by dataset: `spot_klines`, `um_klines`, `cm_klines`. What it asks of symbol, interval
+   * and open_time by constants decides which objects are looked into. `?` and `$1` take params; a Date is an instant.
    * @throws {SQL_REFUSED} for anything else, and for SQL that fails @throws {QUERY_TIMEOUT, QUERY_MEMORY}
    */
   sql<R = Record<string, unknown>>(select: string, params: readonly unknown[] = [], call?: Call): QueryResult<R> {
@@ -81,9 +114,10 @@ export class CandleQuery<N = number> implements AsyncDisposable {
         memoryBytes: this.#o.memoryBytes ?? ports.limits.memoryBytes,
         timeoutSeconds: this.#o.timeoutSeconds ?? ports.limits.timeoutSeconds,
       }
-      const numericType = await this.#lake.numericType(call)
+      const { numericType, cost } = await this.#lake.findNumericType(call)
       const question = await (await ports.sql()).ask({ sql: select, params, numericType, limits, signal })
-      return await answered(question, ports, { signal, numericType })
+      const begun = await answered(question, ports, { signal, numericType })
+      return { ...begun, cost: sumOf([begun.cost, { ...cost, files: 0, bytesSkipped: 0 }]) }
     })
   }
 
@@ -103,7 +137,9 @@ export class CandleQuery<N = number> implements AsyncDisposable {
 }
 
 async function answered(
-  question: SqlQuestion, ports: LakePorts, o: { signal: AbortSignal; numericType: NumericType },
+  question: SqlQuestion,
+  ports: LakePorts,
+  o: { signal: AbortSignal; numericType: NumericType },
 ): Promise<Begun> {
   try {
     const ready: Ready[] = []

@@ -6,7 +6,11 @@ import { FIELDS, type Batches, type Candle } from './candle.js'
 export async function* valuesOf<N>(batches: Batches<Candle<N>>): AsyncGenerator<CandleValues> {
   for await (const rows of batches) {
     const columns = new Map<CandleColumnName, unknown[]>()
-    for (const [field, column] of FIELDS) columns.set(column, rows.map((row) => row[field]))
+    for (const [field, column] of FIELDS)
+      columns.set(
+        column,
+        rows.map((row) => row[field]),
+      )
     yield { rows: rows.length, columns }
   }
 }

@@ -8,9 +8,9 @@ export type { Batches, Candle } from '../domain/candle-row.js'
 export type CandleField = keyof Candle
 
 /** Each field and its column, in the order of the columns; symbol and interval are the series' own. */
-export const FIELDS: readonly (readonly [field: CandleField, column: CandleColumnName])[] = CANDLE_COLUMNS
-  .filter((column) => !('constant' in column))
-  .map(({ name }) => [fieldOf(name), name] as const)
+export const FIELDS: readonly (readonly [field: CandleField, column: CandleColumnName])[] = CANDLE_COLUMNS.filter(
+  (column) => !('constant' in column),
+).map(({ name }) => [fieldOf(name), name] as const)
 
 function fieldOf(column: CandleColumnName): CandleField {
   if (column === 'open_time') return 'openTimeUs'

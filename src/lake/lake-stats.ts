@@ -30,7 +30,8 @@ export type Stats = {
 export function statsOf(footer: ParquetFooter, bytesRead: number): Stats {
   const columns = footer.columns.map(({ name, type }) => [name, columnStats(footer, name, type)] as const)
   const named = Object.fromEntries(columns)
-  const total = (of: 'bytes' | 'uncompressedBytes'): number => columns.reduce((sum, [, column]) => sum + column[of], 0)
+  const total = (of: 'bytes' | 'uncompressedBytes'): number =>
+    columns.reduce((sum, [, column]) => sum + column[of], 0)
   const codecs = new Set(footer.rowGroups.flatMap(({ chunks }) => chunks.map(({ codec }) => codec)))
   const instant = (value: StatValue | undefined): bigint | null => (typeof value === 'bigint' ? value : null)
   return {
@@ -79,7 +80,10 @@ function decoded(bytes: Uint8Array, type: string): number | bigint | string | nu
 }
 
 const bigEndian = (bytes: Uint8Array): bigint =>
-  BigInt.asIntN(bytes.length * 8, bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n))
+  BigInt.asIntN(
+    bytes.length * 8,
+    bytes.reduce((sum, byte) => (sum << 8n) | BigInt(byte), 0n),
+  )
 
 function shownAs(value: number | bigint | string, type: string): StatValue {
   const scale = Number(SCALE.exec(type)?.[1] ?? Number.NaN)

@@ -8,6 +8,7 @@ import { monthRange } from '../domain/month.js'
 import { objectKeyOf, parseLakeKey } from '../domain/names.js'
 import { numericTypeOf } from '../domain/parquet-footer.js'
 import { partitionKeyOf, type Partition } from '../domain/partition.js'
+import type { ReadCost } from '../domain/ports/range-source.js'
 import type { Condition } from '../domain/ports/object-store.js'
 import { scanOf, type LakeObject } from '../domain/query-plan.js'
 import { sliceOf, type Slice } from '../domain/slice.js'
@@ -34,11 +35,18 @@ export class Lake<N = number> implements AsyncDisposable {
 
   /** How the lake holds numbers: as it was opened, else as its first partition has them, else double. */
   async numericType(call?: Call): Promise<NumericType> {
-    if (this.#numericType !== null) return this.#numericType
+    return (await this.findNumericType(call)).numericType
+  }
+
+  /** The same, and what it cost to find out. */
+  async findNumericType(call?: Call): Promise<{ readonly numericType: NumericType; readonly cost: ReadCost }> {
+    const cost = { requests: 0, bytesRead: 0, cacheHits: 0 }
+    if (this.#numericType !== null) return { numericType: this.#numericType, cost }
     const first = await this.#first()
-    if (!first) return 'double'
-    const { footer } = await this.ports.parts.footer(first, signalOf(call))
-    return (this.#numericType = numericTypeOf(footer, first.key))
+    if (!first) return { numericType: 'double', cost }
+    const read = await this.ports.parts.footer(first, signalOf(call))
+    this.#numericType = numericTypeOf(read.footer, first.key)
+    return { numericType: this.#numericType, cost: read.cost }
   }
 
   /**
@@ -47,12 +55,16 @@ export class Lake<N = number> implements AsyncDisposable {
    * @throws {PARTITION_ABSENT, SCHEMA_MISMATCH, OBJECT_CORRUPT, PRECONDITION_FAILED, STORE_UNREACHABLE}
    */
   read<C extends CandleField = CandleField>(
-    at: Partition | Slice, columns?: readonly C[], call?: Call,
+    at: Partition | Slice,
+    columns?: readonly C[],
+    call?: Call,
   ): QueryResult<Pick<Candle<N>, C>> {
     const slice = 'month' in at ? sliceOf(at, monthRange(at.month).fromUs, monthRange(at.month).toUs) : at
     const wanted = FIELDS.filter(([field]) => columns === undefined || columns.includes(field as C))
     if (wanted.length === 0) throw new PipelineError('BAD_USAGE', 'no column was asked for')
-    const scan = scanOf(sliceOf(slice, slice.fromUs, slice.toUs), [...new Set([...wanted.map(([, name]) => name), 'open_time' as const])])
+    const scan = scanOf(sliceOf(slice, slice.fromUs, slice.toUs), [
+      ...new Set([...wanted.map(([, name]) => name), 'open_time' as const]),
+    ])
     return new QueryResult(async () => {
       const signal = signalOf(call)
       const ready = await getReady([scan], this.ports, { signal, numericType: this.#numericType })
@@ -70,7 +82,11 @@ export class Lake<N = number> implements AsyncDisposable {
   async *list(at: Partial<Partition> = {}): AsyncGenerator<Partition> {
     const datasets = at.dataset === undefined ? DATASETS : [at.dataset]
     for (const dataset of datasets) {
-      const named = { dataset, symbols: at.symbol === undefined ? null : [at.symbol], intervals: at.interval === undefined ? null : [at.interval] }
+      const named = {
+        dataset,
+        symbols: at.symbol === undefined ? null : [at.symbol],
+        intervals: at.interval === undefined ? null : [at.interval],
+      }
       for (const prefix of prefixesOf(named)) {
         for await (const { key } of this.ports.store.list(prefix)) {
           const name = parseLakeKey(key)
@@ -94,7 +110,11 @@ export class Lake<N = number> implements AsyncDisposable {
    * @throws {CORRUPT} a row outside of the month, one open_time twice, a value that is missing or no number
    * @throws {PRECONDITION_FAILED} with a condition that does not hold @throws {DISK_FULL, STORE_UNREACHABLE}
    */
-  async write(p: Partition, rows: Batches<Candle<N>>, call?: Call & { readonly condition?: Condition }): Promise<Stats> {
+  async write(
+    p: Partition,
+    rows: Batches<Candle<N>>,
+    call?: Call & { readonly condition?: Condition },
+  ): Promise<Stats> {
     const numericType = await this.numericType(call)
     const writer = await this.ports.writer()
     const parquet = { ...this.ports.parquet, numericType }
@@ -104,7 +124,12 @@ export class Lake<N = number> implements AsyncDisposable {
       await pipeline(createReadStream(written.path), hash)
       signalOf(call).throwIfAborted()
       const condition = call?.condition === undefined ? {} : { condition: call.condition }
-      await this.ports.store.put({ key: objectKeyOf(p), path: written.path, sha256Hex: hash.digest('hex'), ...condition })
+      await this.ports.store.put({
+        key: objectKeyOf(p),
+        path: written.path,
+        sha256Hex: hash.digest('hex'),
+        ...condition,
+      })
     } finally {
       await written.remove()
     }
@@ -137,8 +162,12 @@ export class Lake<N = number> implements AsyncDisposable {
 }
 
 const matches = (p: Partition, at: Partial<Partition>): boolean =>
-  (at.symbol === undefined || at.symbol === p.symbol) && (at.interval === undefined || at.interval === p.interval)
-  && (at.month === undefined || at.month === p.month)
+  (at.symbol === undefined || at.symbol === p.symbol) &&
+  (at.interval === undefined || at.interval === p.interval) &&
+  (at.month === undefined || at.month === p.month)
 
 const absent = (p: Partition): PipelineError =>
-  new PipelineError('PARTITION_ABSENT', 'the lake has no such partition', { at: partitionKeyOf(p), do: 'see candlelake status' })
+  new PipelineError('PARTITION_ABSENT', 'the lake has no such partition', {
+    at: partitionKeyOf(p),
+    do: 'see candlelake status',
+  })

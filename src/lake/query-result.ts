@@ -24,14 +24,18 @@ export type Begun = {
 export class QueryResult<R> implements Batches<R>, AsyncDisposable {
   readonly #begin: () => Promise<Begun>
   #begun: Promise<Begun> | null = null
+  #taken = false
   #settle: (cost: Cost) => void = () => undefined
+  #fail: (thrown: unknown) => void = () => undefined
   #startedMs = 0
-  /** Settles when the answer has been read, or left. */
+  /** Settles when the answer has been read, or left; rejects as the question did. */
   readonly cost: Promise<Cost>
 
   constructor(begin: () => Promise<Begun>) {
     this.#begin = begin
-    this.cost = new Promise((resolve) => (this.#settle = resolve))
+    this.cost = new Promise((resolve, reject) => ([this.#settle, this.#fail] = [resolve, reject]))
+    // Whoever reads the answer hears of its failure there.
+    this.cost.catch(() => undefined)
   }
 
   /** Names and types of the columns; asks the question. */
@@ -74,16 +78,19 @@ export class QueryResult<R> implements Batches<R>, AsyncDisposable {
     this.#taken = true
     try {
       yield* begun.frames
+    } catch (thrown) {
+      this.#fail(thrown)
+      throw thrown
     } finally {
       await this.#end(begun)
     }
   }
 
-  #taken = false
-
+  /** Leaves the answer; one that nobody asked for has cost nothing. */
   async close(): Promise<void> {
     const begun = await this.#begun?.catch(() => null)
     if (begun) await this.#end(begun)
+    else this.#settle({ files: 0, requests: 0, bytesRead: 0, bytesSkipped: 0, cacheHits: 0, seconds: 0 })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -92,7 +99,10 @@ export class QueryResult<R> implements Batches<R>, AsyncDisposable {
 
   #start(): Promise<Begun> {
     if (this.#begun === null) this.#startedMs = performance.now()
-    return (this.#begun ??= this.#begin())
+    return (this.#begun ??= this.#begin().catch((thrown: unknown) => {
+      this.#fail(thrown)
+      throw thrown
+    }))
   }
 
   async #end(begun: Begun): Promise<void> {

@@ -21,8 +21,8 @@ const EXACT_BELOW = 67_108_864
 /**
  * The double of the exchange's own total: the numbers that the doubles stand for are added as integers of 10^-8, and the
  * sum is rounded once, by way of its text. Of 384 real bars (5m and 1h, out of 1m) fsum gave 157 with another double,
- * sum 321, sums of DECIMAL(38,8) 2, this none. It takes twice as long as fsum, 13 ms a million values more; large ones with a fraction are read
- * off their shortest text, which takes 3 microseconds each.
+ * sum 321, sums of DECIMAL(38,8) 2, this none. It takes twice as long as fsum, 13 ms a million values more; large ones
+ * with a fraction are read off their shortest text, which takes 3 microseconds each.
  */
 function exactTotal(column: string): string {
   const scaled = `(floor(${column}) * 1e8 + round((${column} - floor(${column})) * 1e8))::BIGINT`

@@ -34,8 +34,10 @@ export function columnOf(kind: ResultColumn['kind'], index: number, frames: read
   const typed = ArrayBuffer.isView(first) && kind !== 'boolean' && frames.every((frame) => !frame.nulls[index])
   if (!typed) {
     return frames.flatMap(({ values, nulls }) =>
-      Array.from(values[index]!, (value: unknown, row) => nulls[index]?.[row] === 1 ? null
-        : kind === 'boolean' ? value === 1 : value))
+      Array.from(values[index]!, (value: unknown, row) =>
+        nulls[index]?.[row] === 1 ? null : kind === 'boolean' ? value === 1 : value,
+      ),
+    )
   }
   const all = new (first.constructor as new (rows: number) => Float64Array)(rows)
   let at = 0

@@ -22,9 +22,17 @@ export function storeIndex(store: ObjectStore): LakeIndex {
   }
 }
 
-export function prefixesOf({ dataset, symbols, intervals }: Pick<Scan, 'dataset' | 'symbols' | 'intervals'>): readonly string[] {
+export function prefixesOf({
+  dataset,
+  symbols,
+  intervals,
+}: Pick<Scan, 'dataset' | 'symbols' | 'intervals'>): readonly string[] {
   if (symbols === null || symbols.length * (intervals?.length ?? 1) > LISTS_MAX) return [`${dataset}/`]
   // Nothing is listed under a name that no symbol can have.
-  const folders = symbols.filter((symbol) => /^[\p{L}\p{N}_-]{1,64}$/u.test(symbol)).map((symbol) => `${dataset}/${symbol.toLowerCase()}/`)
-  return intervals === null ? folders : folders.flatMap((folder) => intervals.map((interval) => `${folder}${interval}/`))
+  const folders = symbols
+    .filter((symbol) => /^[\p{L}\p{N}_-]{1,64}$/u.test(symbol))
+    .map((symbol) => `${dataset}/${symbol.toLowerCase()}/`)
+  return intervals === null
+    ? folders
+    : folders.flatMap((folder) => intervals.map((interval) => `${folder}${interval}/`))
 }

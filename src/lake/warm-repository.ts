@@ -19,7 +19,8 @@ export function warmRepository<N>(lake: Lake<N>): MarketDataRepository<Candle<N>
   return {
     getByDateRange: (at) => rowsOf(at),
     getLatest: async (s, limit = 1) => {
-      if (!Number.isSafeInteger(limit) || limit < 0) throw new PipelineError('BAD_USAGE', 'a limit is a whole number', { at: 'limit' })
+      if (!Number.isSafeInteger(limit) || limit < 0)
+        throw new PipelineError('BAD_USAGE', 'a limit is a whole number', { at: 'limit' })
       let latest: Candle<N>[] = []
       for (const partition of (await partitionsOf(lake, s)).reverse()) {
         if (latest.length >= limit) break
@@ -30,13 +31,17 @@ export function warmRepository<N>(lake: Lake<N>): MarketDataRepository<Candle<N>
     save: async (s, rows) => {
       const given = new Map(rows.map((row) => [row.openTimeUs, row]))
       for (const [month, ofMonth] of byMonth([...given.values()])) {
-        await change(lake, { ...s, month }, (before) => [...before.filter(({ openTimeUs }) => !given.has(openTimeUs)), ...ofMonth])
+        await change(lake, { ...s, month }, (before) => [
+          ...before.filter(({ openTimeUs }) => !given.has(openTimeUs)),
+          ...ofMonth,
+        ])
       }
       return given.size
     },
     exists: async (at) => {
       const { dataset, symbol, interval, fromUs, toUs } = sliceOf(at, at.fromUs, at.toUs)
-      for await (const batch of lake.read({ dataset, symbol, interval, fromUs, toUs }, ['openTimeUs'])) if (batch.length > 0) return true
+      for await (const batch of lake.read({ dataset, symbol, interval, fromUs, toUs }, ['openTimeUs']))
+        if (batch.length > 0) return true
       return false
     },
     deleteByDateRange: async (at) => {
@@ -45,7 +50,9 @@ export function warmRepository<N>(lake: Lake<N>): MarketDataRepository<Candle<N>
       for (const partition of await partitionsOf(lake, at)) {
         const month = monthRange(partition.month)
         if (month.toUs <= fromUs || month.fromUs >= toUs) continue
-        deleted += await change(lake, partition, (before) => before.filter(({ openTimeUs }) => openTimeUs < fromUs || openTimeUs >= toUs))
+        deleted += await change(lake, partition, (before) =>
+          before.filter(({ openTimeUs }) => openTimeUs < fromUs || openTimeUs >= toUs),
+        )
       }
       return deleted
     },
@@ -95,4 +102,3 @@ async function change<N>(lake: Lake<N>, p: Partition, next: (before: Candle<N>[]
     }
   }
 }
-

@@ -42,7 +42,9 @@ describe('acceptance: candlelake query', function () {
     const { code, stdout } = await running.ended
     expect(code).to.equal(0)
     expect(stdout.split('\n').filter((line) => line.includes('BTCUSDT'))).to.have.length(40)
-    expect(stdout).to.match(/open_time +symbol +close +nothing/).and.to.include('first 40 rows')
+    expect(stdout)
+      .to.match(/open_time +symbol +close +nothing/)
+      .and.to.include('first 40 rows')
   })
 
   it('every format has the same values', async () => {
@@ -52,9 +54,16 @@ describe('acceptance: candlelake query', function () {
       { open_time: '2024-01-01T00:00:00Z', symbol: 'BTCUSDT', close: 0.5, nothing: null },
       { open_time: '2024-01-01T01:00:00Z', symbol: 'BTCUSDT', close: 1.5, nothing: null },
     ])
-    expect((await text('jsonl')).trim().split('\n').map((line) => JSON.parse(line) as unknown)).to.deep.equal(JSON.parse(await text('json')))
-    expect(await text('markdown')).to.equal('| open_time | symbol | close | nothing |\n|---|---|--:|--:|\n' +
-      '| 2024-01-01T00:00:00Z | BTCUSDT | 0.5 |  |\n| 2024-01-01T01:00:00Z | BTCUSDT | 1.5 |  |\n')
+    expect(
+      (await text('jsonl'))
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown),
+    ).to.deep.equal(JSON.parse(await text('json')))
+    expect(await text('markdown')).to.equal(
+      '| open_time | symbol | close | nothing |\n|---|---|--:|--:|\n' +
+        '| 2024-01-01T00:00:00Z | BTCUSDT | 0.5 |  |\n| 2024-01-01T01:00:00Z | BTCUSDT | 1.5 |  |\n',
+    )
     expect(await text('line')).to.include('open_time = 2024-01-01T01:00:00Z\nsymbol = BTCUSDT\nclose = 1.5\n')
     expect(await text('table')).to.match(/^open_time +symbol +close +nothing\n2024-01-01T00:00:00Z +BTCUSDT +0\.5\n/)
     const file = join(home.dir, 'out.arrow')
@@ -64,7 +73,12 @@ describe('acceptance: candlelake query', function () {
 
   it('--json is one object with its cost, errors are one too', async () => {
     const good = lastJson(await query(`select count(*) as bars from spot_klines`, '--json'))
-    expect(good).to.deep.include({ v: 1, type: 'query', columns: [{ name: 'bars', type: 'BIGINT' }], items: [{ bars: 100 }] })
+    expect(good).to.deep.include({
+      v: 1,
+      type: 'query',
+      columns: [{ name: 'bars', type: 'BIGINT' }],
+      items: [{ bars: 100 }],
+    })
     expect(good['cost']).to.have.keys('files', 'requests', 'bytesRead', 'bytesSkipped', 'cacheHits', 'seconds')
     const bad = await query(`copy spot_klines to '${home.dir}/stolen.csv'`, '--json')
     expect(bad.code).to.equal(1)
@@ -77,12 +91,22 @@ describe('acceptance: candlelake query', function () {
     expect((await runCli(['query', '-'], home.env, { stdin: 'select 1 as one' })).stdout).to.equal('one\n1\n')
     expect(errorOf(await query(SELECT, '--format', 'xml', '--json'))).to.include({ code: 'BAD_USAGE' })
     expect(errorOf(await query('select nothing from spot_klines', '--json'))).to.include({ code: 'SQL_REFUSED' })
-    expect(errorOf(await query('select count(*) from range(1000000000) a, range(1000000000) b where a.range + b.range = -1', '--json', '--query-timeout-seconds', '1')))
-      .to.include({ code: 'QUERY_TIMEOUT' })
+    expect(
+      errorOf(
+        await query(
+          'select count(*) from range(1000000000) a, range(1000000000) b where a.range + b.range = -1',
+          '--json',
+          '--query-timeout-seconds',
+          '1',
+        ),
+      ),
+    ).to.include({ code: 'QUERY_TIMEOUT' })
   })
 
   it('starts no database: a lake in a folder is its own catalog', async () => {
     expect((await query('select count(*) from spot_klines')).code).to.equal(0)
-    expect(filesBelow(home.dir).filter((name) => !name.startsWith('lake/') && !name.startsWith('out'))).to.deep.equal([])
+    expect(filesBelow(home.dir).filter((name) => !name.startsWith('lake/') && !name.startsWith('out'))).to.deep.equal(
+      [],
+    )
   })
 })

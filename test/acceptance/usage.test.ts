@@ -143,7 +143,7 @@ describe('acceptance: what is typed and configured', function () {
   })
 
   const commands = [
-    'demo', 'backfill', 'worker', 'status', 'cancel', 'verify', 'reconcile', 'quarantine list', 'quarantine retry', 'server', 'doctor',
+    'demo', 'backfill', 'worker', 'status', 'cancel', 'verify', 'query', 'reconcile', 'quarantine list', 'quarantine retry', 'server', 'doctor',
   ]
   it('every command has help with a sentence, an example, --json and its exit codes', async () => {
     const all = await runCli(['--help'], home.env)

@@ -7,10 +7,13 @@ import { sliceOf } from '../../src/domain/slice.js'
 import type { Candle } from '../../src/lake/candle.js'
 import { failingWith } from '../support/failing-with.js'
 
-/** A way to keep candles: opens an empty repository, and one for decimal text where it has one. */
+/** A way to keep candles: opens an empty repository. */
 export type RepositoryHarness = {
   readonly name: string
-  open(): Promise<{ readonly repository: MarketDataRepository<Candle>; close(): Promise<void> }>
+  readonly open: () => Promise<{
+    readonly repository: MarketDataRepository<Candle>
+    readonly close: () => Promise<void>
+  }>
 }
 
 const BTC: Series = { dataset: 'spot-klines', symbol: 'BTCUSDT', interval: '1h' }
@@ -19,11 +22,19 @@ const at = (text: string): bigint => BigInt(Date.parse(text)) * 1_000n
 
 /** A bar whose values follow from its time and a number that tells versions of it apart. */
 function bar(openTimeUs: bigint, version = 0): Candle {
-  const base = Number(openTimeUs / HOUR_US % 1_000n) + version / 8
+  const base = Number((openTimeUs / HOUR_US) % 1_000n) + version / 8
   return {
-    openTimeUs, closeTimeUs: openTimeUs + HOUR_US - 1_000n, trades: 7 + version,
-    open: base + 100, high: base + 110, low: base + 90, close: base + 105, volume: base / 4, quoteVolume: base * 100,
-    takerBuyVolume: base / 8, takerBuyQuoteVolume: base * 50,
+    openTimeUs,
+    closeTimeUs: openTimeUs + HOUR_US - 1_000n,
+    trades: 7 + version,
+    open: base + 100,
+    high: base + 110,
+    low: base + 90,
+    close: base + 105,
+    volume: base / 4,
+    quoteVolume: base * 100,
+    takerBuyVolume: base / 8,
+    takerBuyQuoteVolume: base * 50,
   }
 }
 
@@ -37,7 +48,7 @@ export function marketDataRepositoryContract({ name, open }: RepositoryHarness):
     let close: () => Promise<void>
 
     beforeEach(async () => {
-      ({ repository, close } = await open())
+      ;({ repository, close } = await open())
     })
 
     afterEach(() => close())
@@ -64,8 +75,12 @@ export function marketDataRepositoryContract({ name, open }: RepositoryHarness):
     it('takes the beginning of a range and leaves its end out, over the end of a month', async () => {
       const rows = bars('2024-01-31T20:00Z', 8)
       await repository.save(BTC, rows)
-      expect(await repository.getByDateRange(slice('2024-01-31T22:00Z', '2024-02-01T02:00Z'))).to.deep.equal(rows.slice(2, 6))
-      expect(await repository.getByDateRange(slice('2024-01-31T22:00:00.001Z', '2024-01-31T23:00Z'))).to.deep.equal([])
+      expect(await repository.getByDateRange(slice('2024-01-31T22:00Z', '2024-02-01T02:00Z'))).to.deep.equal(
+        rows.slice(2, 6),
+      )
+      expect(await repository.getByDateRange(slice('2024-01-31T22:00:00.001Z', '2024-01-31T23:00Z'))).to.deep.equal(
+        [],
+      )
       await failingWith('BAD_RANGE', async () => repository.getByDateRange({ ...BTC, fromUs: 5n, toUs: 5n }))
     })
 
@@ -127,7 +142,12 @@ export function marketDataRepositoryContract({ name, open }: RepositoryHarness):
     it('refuses values that are none, and is as it was', async () => {
       await repository.save(BTC, bars('2024-01-01T00:00Z', 2))
       const [row] = bars('2024-01-01T05:00Z', 1)
-      for (const odd of [{ close: Number.NaN }, { volume: Infinity }, { trades: 1.5 }, { close: '5' as unknown as number }]) {
+      for (const odd of [
+        { close: Number.NaN },
+        { volume: Infinity },
+        { trades: 1.5 },
+        { close: '5' as unknown as number },
+      ]) {
         await failingWith('CORRUPT', async () => repository.save(BTC, [{ ...row!, ...odd }]))
       }
       expect(await all()).to.deep.equal(bars('2024-01-01T00:00Z', 2))
@@ -135,7 +155,8 @@ export function marketDataRepositoryContract({ name, open }: RepositoryHarness):
 
     it('two who save at once both find their rows', async () => {
       await Promise.all([
-        repository.save(BTC, bars('2024-01-01T00:00Z', 10)), repository.save(BTC, bars('2024-01-02T00:00Z', 10)),
+        repository.save(BTC, bars('2024-01-01T00:00Z', 10)),
+        repository.save(BTC, bars('2024-01-02T00:00Z', 10)),
         repository.save(BTC, bars('2024-01-03T00:00Z', 10)),
       ])
       expect(await all()).to.have.length(30)
@@ -147,25 +168,28 @@ export function marketDataRepositoryContract({ name, open }: RepositoryHarness):
         { weight: 2, arbitrary: fc.record({ save: fc.array(hour, { minLength: 1, maxLength: 20 }) }) },
         { weight: 1, arbitrary: fc.record({ from: hour, hours: fc.integer({ min: 1, max: 900 }) }) },
       )
-      await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 5 }), async (steps) => {
-        const model = new Map<bigint, Candle>()
-        await repository.deleteByDateRange(slice('2020-01-01', '2030-01-01'))
-        for (const [version, one] of steps.entries()) {
-          if ('save' in one) {
-            const rows = one.save.map((us) => bar(us, version))
-            rows.forEach((row) => model.set(row.openTimeUs, row))
-            await repository.save(BTC, rows)
-          } else {
-            const to = one.from + BigInt(one.hours) * HOUR_US
-            const gone = [...model.keys()].filter((us) => us >= one.from && us < to)
-            gone.forEach((us) => model.delete(us))
-            expect(await repository.deleteByDateRange(sliceOf(BTC, one.from, to))).to.equal(gone.length)
+      await fc.assert(
+        fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 5 }), async (steps) => {
+          const model = new Map<bigint, Candle>()
+          await repository.deleteByDateRange(slice('2020-01-01', '2030-01-01'))
+          for (const [version, one] of steps.entries()) {
+            if ('save' in one) {
+              const rows = one.save.map((us) => bar(us, version))
+              rows.forEach((row) => model.set(row.openTimeUs, row))
+              await repository.save(BTC, rows)
+            } else {
+              const to = one.from + BigInt(one.hours) * HOUR_US
+              const gone = [...model.keys()].filter((us) => us >= one.from && us < to)
+              gone.forEach((us) => model.delete(us))
+              expect(await repository.deleteByDateRange(sliceOf(BTC, one.from, to))).to.equal(gone.length)
+            }
           }
-        }
-        const want = [...model.values()].sort((a, b) => (a.openTimeUs < b.openTimeUs ? -1 : 1))
-        expect(await all()).to.deep.equal(want)
-        expect(await repository.getLatest(BTC, 3)).to.deep.equal(want.slice(-3))
-      }), { numRuns: 8 })
+          const want = [...model.values()].sort((a, b) => (a.openTimeUs < b.openTimeUs ? -1 : 1))
+          expect(await all()).to.deep.equal(want)
+          expect(await repository.getLatest(BTC, 3)).to.deep.equal(want.slice(-3))
+        }),
+        { numRuns: 8 },
+      )
     })
   })
 }

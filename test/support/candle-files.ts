@@ -49,7 +49,9 @@ export class CandleFiles {
       const given = o.columns?.[name]
       if (given === null) return []
       if (given !== undefined) return [`${given} AS "${name}"`]
-      return [`(${valueOf(name, partition, { firstUs, stepUs, seed })})::${sqlTypeOf(kind, o.numericType ?? 'double')} AS "${name}"`]
+      return [
+        `(${valueOf(name, partition, { firstUs, stepUs, seed })})::${sqlTypeOf(kind, o.numericType ?? 'double')} AS "${name}"`,
+      ]
     })
     await this.connection.run(`COPY (SELECT ${columns.join(', ')} FROM range(${o.rows ?? count}) t(i)) TO '${path}'
       (FORMAT parquet, PARQUET_VERSION V2, COMPRESSION ${o.codec ?? 'zstd'}, WRITE_BLOOM_FILTER false, USE_TMP_FILE false,
@@ -72,15 +74,24 @@ function valueOf(name: string, p: { symbol: string; interval: string }, { firstU
   const openUs = `(${firstUs} + i * ${stepUs})`
   const noise = (salt: number): string => `((hash(i * 31 + ${seed + salt}) % 10000)::BIGINT)`
   switch (name) {
-    case 'symbol': return `'${p.symbol}'`
-    case 'interval': return `'${p.interval}'`
-    case 'open_time': return `make_timestamptz(${openUs})`
-    case 'close_time': return `make_timestamptz(${openUs} + ${stepUs} - 1000)`
-    case 'high': return `(2000000 + ${noise(1)} + 20000)::DECIMAL(18,0) / 100`
-    case 'low': return `(2000000 + ${noise(1)} - 20000)::DECIMAL(18,0) / 100`
+    case 'symbol':
+      return `'${p.symbol}'`
+    case 'interval':
+      return `'${p.interval}'`
+    case 'open_time':
+      return `make_timestamptz(${openUs})`
+    case 'close_time':
+      return `make_timestamptz(${openUs} + ${stepUs} - 1000)`
+    case 'high':
+      return `(2000000 + ${noise(1)} + 20000)::DECIMAL(18,0) / 100`
+    case 'low':
+      return `(2000000 + ${noise(1)} - 20000)::DECIMAL(18,0) / 100`
     case 'open':
-    case 'close': return `(2000000 + ${noise(name === 'open' ? 2 : 3)})::DECIMAL(18,0) / 100`
-    case 'trades': return `1 + ${noise(4)} % 500`
-    default: return `(${noise(name.length)} * 7)::DECIMAL(18,0) / 1000`
+    case 'close':
+      return `(2000000 + ${noise(name === 'open' ? 2 : 3)})::DECIMAL(18,0) / 100`
+    case 'trades':
+      return `1 + ${noise(4)} % 500`
+    default:
+      return `(${noise(name.length)} * 7)::DECIMAL(18,0) / 1000`
   }
 }

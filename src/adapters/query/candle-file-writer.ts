@@ -1,9 +1,22 @@
-import { DOUBLE, DuckDBDecimalValue, TIMESTAMPTZ, timestampTZValue, type DuckDBAppender, type DuckDBConnection } from '@duckdb/node-api'
+import {
+  DOUBLE,
+  DuckDBDecimalValue,
+  TIMESTAMPTZ,
+  timestampTZValue,
+  type DuckDBAppender,
+  type DuckDBConnection,
+} from '@duckdb/node-api'
 import { randomUUID } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { CANDLE_COLUMNS, SCHEMA_VERSION, sqlTypeOf, type CandleColumn, type NumericType } from '../../domain/candle.js'
+import {
+  CANDLE_COLUMNS,
+  SCHEMA_VERSION,
+  sqlTypeOf,
+  type CandleColumn,
+  type NumericType,
+} from '../../domain/candle.js'
 import { PipelineError } from '../../domain/errors.js'
 import { monthRange } from '../../domain/month.js'
 import { partitionKeyOf, type Partition } from '../../domain/partition.js'
@@ -42,16 +55,25 @@ export function openCandleFileWriter(limits: QueryLimits): CandleFileWriter {
   }
 }
 
-type Filling = { batches: AsyncIterable<CandleValues>; numericType: NumericType; partition: Partition; signal: AbortSignal }
+type Filling = {
+  batches: AsyncIterable<CandleValues>
+  numericType: NumericType
+  partition: Partition
+  signal: AbortSignal
+}
 
-async function fill(connection: DuckDBConnection, { batches, numericType, partition, signal }: Filling): Promise<void> {
+async function fill(
+  connection: DuckDBConnection,
+  { batches, numericType, partition, signal }: Filling,
+): Promise<void> {
   const columns = COLUMNS.map(({ name, kind }) => `"${name}" ${sqlTypeOf(kind, numericType)}`)
   await connection.run(`CREATE TABLE given (${columns.join(', ')})`)
   const appender = await connection.createAppender('given')
   for await (const { rows, columns: values } of batches) {
     signal.throwIfAborted()
     for (let row = 0; row < rows; row++) {
-      for (const column of COLUMNS) append(appender, column, values.get(column.name)?.[row], { numericType, partition })
+      for (const column of COLUMNS)
+        append(appender, column, values.get(column.name)?.[row], { numericType, partition })
       appender.endRow()
     }
     appender.flushSync()
@@ -60,10 +82,14 @@ async function fill(connection: DuckDBConnection, { batches, numericType, partit
 }
 
 function append(
-  appender: DuckDBAppender, { name, kind }: CandleColumn, value: unknown, o: { numericType: NumericType; partition: Partition },
+  appender: DuckDBAppender,
+  { name, kind }: CandleColumn,
+  value: unknown,
+  o: { numericType: NumericType; partition: Partition },
 ): void {
   const odd = (): never => {
-    const message = `${name} should be ${kind === 'instant' ? 'a bigint' : 'a number'} and is ${String(value).slice(0, 40)}`
+    const want = kind === 'instant' ? 'a bigint' : 'a number'
+    const message = `${name} should be ${want} and is ${String(value).slice(0, 40)}`
     throw new PipelineError('CORRUPT', message, { at: partitionKeyOf(o.partition), column: name })
   }
   if (kind === 'instant') {
@@ -71,7 +97,8 @@ function append(
     return appender.appendValue(timestampTZValue(value), TIMESTAMPTZ)
   }
   if (kind === 'count') return Number.isSafeInteger(value) ? appender.appendBigInt(BigInt(value as number)) : odd()
-  if (o.numericType === 'double') return Number.isFinite(value) ? appender.appendValue(value as number, DOUBLE) : odd()
+  if (o.numericType === 'double')
+    return Number.isFinite(value) ? appender.appendValue(value as number, DOUBLE) : odd()
   const parts = /^(-?)(\d{1,30})(?:\.(\d{1,8}))?0*$/.exec(String(value))
   if (!parts) return odd()
   const units = BigInt(`${parts[2] ?? ''}${(parts[3] ?? '').padEnd(SCALE, '0')}`)
@@ -83,11 +110,19 @@ function append(
 /** The number of rows. @throws {CORRUPT} */
 async function check(connection: DuckDBConnection, partition: Partition): Promise<number> {
   const { fromUs, toUs } = monthRange(partition.month)
-  const [row = []] = (await connection.runAndReadAll(`SELECT count(*)::DOUBLE, count(DISTINCT open_time)::DOUBLE,
-    count(*) FILTER (WHERE epoch_us(open_time) < ${fromUs} OR epoch_us(open_time) >= ${toUs})::DOUBLE FROM given`)).getRows()
+  const [row = []] = (
+    await connection.runAndReadAll(`SELECT count(*)::DOUBLE, count(DISTINCT open_time)::DOUBLE,
+    count(*) FILTER (WHERE epoch_us(open_time) < ${fromUs} OR epoch_us(open_time) >= ${toUs})::DOUBLE FROM given`)
+  ).getRows()
   const [rows, times, outside] = row as [number, number, number]
-  const why = rows === 0 ? 'there are no rows' : outside > 0 ? `${outside} rows lie outside of the month`
-    : times < rows ? `${rows - times} rows have another's open_time` : null
+  const why =
+    rows === 0
+      ? 'there are no rows'
+      : outside > 0
+        ? `${outside} rows lie outside of the month`
+        : times < rows
+          ? `${rows - times} rows have another's open_time`
+          : null
   if (why === null) return rows
   throw new PipelineError('CORRUPT', why, { at: partitionKeyOf(partition), rows })
 }
@@ -95,7 +130,8 @@ async function check(connection: DuckDBConnection, partition: Partition): Promis
 function copyTo(path: string, o: { partition: Partition; parquet: ParquetOptions; rows: number }): string {
   const { codec, level, dataPages } = o.parquet
   const select = CANDLE_COLUMNS.map(({ name }) =>
-    name === 'symbol' || name === 'interval' ? `${literal(o.partition[name])} AS "${name}"` : `"${name}"`)
+    name === 'symbol' || name === 'interval' ? `${literal(o.partition[name])} AS "${name}"` : `"${name}"`,
+  )
   const metadata = {
     'candlelake.partition': partitionKeyOf(o.partition),
     'candlelake.rows': String(o.rows),
@@ -103,8 +139,12 @@ function copyTo(path: string, o: { partition: Partition; parquet: ParquetOptions
   }
   const entries = Object.entries(metadata).map(([key, value]) => `${literal(key)}: ${literal(value)}`)
   const options = [
-    'FORMAT parquet', `PARQUET_VERSION ${dataPages === 'v2' ? 'V2' : 'V1'}`, `COMPRESSION ${codec}`,
-    ...(codec === 'zstd' ? [`COMPRESSION_LEVEL ${level}`] : []), 'WRITE_BLOOM_FILTER false', 'USE_TMP_FILE false',
+    'FORMAT parquet',
+    `PARQUET_VERSION ${dataPages === 'v2' ? 'V2' : 'V1'}`,
+    `COMPRESSION ${codec}`,
+    ...(codec === 'zstd' ? [`COMPRESSION_LEVEL ${level}`] : []),
+    'WRITE_BLOOM_FILTER false',
+    'USE_TMP_FILE false',
     `KV_METADATA {${entries.join(', ')}}`,
   ]
   return `COPY (SELECT ${select.join(', ')} FROM given ORDER BY open_time) TO ${literal(path)} (${options.join(', ')})`

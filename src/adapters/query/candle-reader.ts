@@ -47,7 +47,8 @@ class Work {
     } catch (thrown) {
       this.#end()
       this.#signal.throwIfAborted()
-      if (this.#late.aborted) throw new PipelineError('QUERY_TIMEOUT', 'the question took longer than it may', { at: 'the query' }, thrown)
+      if (this.#late.aborted)
+        throw new PipelineError('QUERY_TIMEOUT', 'the question took longer than it may', { at: 'the query' }, thrown)
       throw queryFailure(thrown)
     }
   }

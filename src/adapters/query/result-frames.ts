@@ -1,4 +1,10 @@
-import { DuckDBTypeId, type DuckDBDataChunk, type DuckDBResult, type DuckDBType, type DuckDBVector } from '@duckdb/node-api'
+import {
+  DuckDBTypeId,
+  type DuckDBDataChunk,
+  type DuckDBResult,
+  type DuckDBType,
+  type DuckDBVector,
+} from '@duckdb/node-api'
 import { JsonDuckDBValueConverter } from '@duckdb/node-api'
 import type { Answer, ColumnValues, Frame, ResultColumn, ValueKind } from '../../domain/ports/query-engine.js'
 
@@ -26,7 +32,13 @@ const TYPED: Readonly<Partial<Record<DuckDBTypeId, Reading>>> = {
   [DuckDBTypeId.DECIMAL]: { kind: 'decimal', make: (rows) => new Array<unknown>(rows), fast: false },
 }
 
-const NESTED = new Set([DuckDBTypeId.LIST, DuckDBTypeId.ARRAY, DuckDBTypeId.STRUCT, DuckDBTypeId.MAP, DuckDBTypeId.UNION])
+const NESTED = new Set([
+  DuckDBTypeId.LIST,
+  DuckDBTypeId.ARRAY,
+  DuckDBTypeId.STRUCT,
+  DuckDBTypeId.MAP,
+  DuckDBTypeId.UNION,
+])
 
 function readingOf(type: DuckDBType): Reading {
   const kind = NESTED.has(type.typeId) ? 'json' : 'text'
@@ -37,14 +49,16 @@ function readingOf(type: DuckDBType): Reading {
 export function answerOf(result: DuckDBResult, fetch: () => Promise<DuckDBDataChunk | null>): Answer {
   const types = result.columnTypes()
   const readings = types.map(readingOf)
-  const columns = result.deduplicatedColumnNames().map((name, i): ResultColumn => (
-    { name, kind: readings[i]?.kind ?? 'text', type: String(types[i]) }
-  ))
+  const columns = result
+    .deduplicatedColumnNames()
+    .map((name, i): ResultColumn => ({ name, kind: readings[i]?.kind ?? 'text', type: String(types[i]) }))
   return { columns, frames: framesOf(types, readings, fetch) }
 }
 
 async function* framesOf(
-  types: readonly DuckDBType[], readings: readonly Reading[], fetch: () => Promise<DuckDBDataChunk | null>,
+  types: readonly DuckDBType[],
+  readings: readonly Reading[],
+  fetch: () => Promise<DuckDBDataChunk | null>,
 ): AsyncGenerator<Frame> {
   for (let ended = false; !ended;) {
     const chunks: DuckDBDataChunk[] = []
@@ -62,7 +76,10 @@ async function* framesOf(
 
 /** Copies: the memory of a chunk is DuckDB's. */
 function frameOf(
-  types: readonly DuckDBType[], readings: readonly Reading[], chunks: readonly DuckDBDataChunk[], rows: number,
+  types: readonly DuckDBType[],
+  readings: readonly Reading[],
+  chunks: readonly DuckDBDataChunk[],
+  rows: number,
 ): Frame {
   const values = readings.map(({ make }) => make(rows))
   const nulls = readings.map((): Uint8Array | null => null)
@@ -90,11 +107,16 @@ function copyEach(to: unknown[], vector: DuckDBVector, o: { at: number; rows: nu
   const id = o.type.typeId
   for (let row = 0; row < o.rows; row++) {
     const value = vector.getItem(row)
-    to[o.at + row] = value === null || typeof value === 'string' || typeof value === 'bigint' ? value
-      : id === DuckDBTypeId.BOOLEAN ? Number(value)
-        : id === DuckDBTypeId.UINTEGER ? BigInt(value as number)
-          : NESTED.has(id) ? JsonDuckDBValueConverter(value, o.type, JsonDuckDBValueConverter)
-            : String(value as object)
+    to[o.at + row] =
+      value === null || typeof value === 'string' || typeof value === 'bigint'
+        ? value
+        : id === DuckDBTypeId.BOOLEAN
+          ? Number(value)
+          : id === DuckDBTypeId.UINTEGER
+            ? BigInt(value as number)
+            : NESTED.has(id)
+              ? JsonDuckDBValueConverter(value, o.type, JsonDuckDBValueConverter)
+              : value.toString()
   }
 }
 

@@ -9,10 +9,10 @@ import { viewName } from './session.js'
 type Node = { readonly [name: string]: unknown }
 
 /**
- * What a question reads, by DuckDB's own plan of it over empty tables: `EXPLAIN (FORMAT json)` gives for each scan its
- * columns and the filters that were pushed into it, which hold for every row that the answer is made of. So whatever the
- * optimizer knows of joins, subqueries and unions is right here too. A filter that is not understood narrows nothing.
- * `json_serialize_plan` would give the filters as data, but fails for plans with a window or a scalar subquery.
+ * What a question reads, by DuckDB's own plan of it over empty tables: `EXPLAIN (FORMAT json)` gives for each scan
+ * its columns and the filters that were pushed into it, which hold for every row that the answer is made of. So
+ * whatever the optimizer knows of joins, subqueries and unions is right here too. A filter that is not understood
+ * narrows nothing. `json_serialize_plan` would give the filters as data, but fails for plans with a window or a scalar subquery.
  */
 export function scansOf(explained: string): Scan[] {
   const scans: Scan[] = []
@@ -22,7 +22,7 @@ export function scansOf(explained: string): Scan[] {
     const info = (at as Node)['extra_info'] as Node | undefined
     const dataset = info && datasetOf(info['Table'])
     if (info && dataset) scans.push(scanOf(dataset, textsOf(info['Projections']), textsOf(info['Filters'])))
-    todo.push(...Object.values(at).filter((child) => child !== undefined))
+    todo.push(...(Object.values(at) as unknown[]).filter((child) => child !== undefined))
   }
   return scans
 }
@@ -49,8 +49,8 @@ const AMONG = /^(symbol|interval) IN \((.*)\)$/u
 const TIME = /^open_time(>=|>|<=|<|=)'([^']+)\+00'::TIMESTAMP WITH TIME ZONE$/
 
 /**
- * One filter, of one column: conditions joined by AND, or by OR. A text with both is not taken apart, since nothing says
- * what binds to what.
+ * One filter, of one column: conditions joined by AND, or by OR. A text with both is not taken apart, since nothing
+ * says what binds to what.
  */
 function narrowed(scan: Scan, filter: string): Scan {
   const isEither = filter.includes(' OR ')
@@ -88,14 +88,25 @@ const both = (before: readonly string[] | null, now: readonly string[]): readonl
 function within(range: OpenRange, comparison: string, text: string): OpenRange {
   const us = instantOf(text)
   if (us === null) return range
-  const from = (so: OpenRange, at: bigint): OpenRange => ({ ...so, fromUs: so.fromUs === null || at > so.fromUs ? at : so.fromUs })
-  const to = (so: OpenRange, at: bigint): OpenRange => ({ ...so, toUs: so.toUs === null || at < so.toUs ? at : so.toUs })
+  const from = (so: OpenRange, at: bigint): OpenRange => ({
+    ...so,
+    fromUs: so.fromUs === null || at > so.fromUs ? at : so.fromUs,
+  })
+  const to = (so: OpenRange, at: bigint): OpenRange => ({
+    ...so,
+    toUs: so.toUs === null || at < so.toUs ? at : so.toUs,
+  })
   switch (comparison) {
-    case '>': return from(range, us + 1n)
-    case '>=': return from(range, us)
-    case '<': return to(range, us)
-    case '<=': return to(range, us + 1n)
-    default: return to(from(range, us), us + 1n)
+    case '>':
+      return from(range, us + 1n)
+    case '>=':
+      return from(range, us)
+    case '<':
+      return to(range, us)
+    case '<=':
+      return to(range, us + 1n)
+    default:
+      return to(from(range, us), us + 1n)
   }
 }
 

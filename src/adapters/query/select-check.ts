@@ -1,16 +1,33 @@
 import { refused } from './duckdb-failure.js'
 
 /**
- * Table functions that make rows of what they are given. Every other one reads files, shows what the process is like, or
- * changes it: `enable_logging` and `enable_profiling` can be called in a FROM, and write files.
+ * Table functions that make rows of what they are given. Every other one reads files, shows what the process is like,
+ * or changes it: `enable_logging` and `enable_profiling` can be called in a FROM, and write files.
  */
 const TABLE_FUNCTIONS = new Set([
-  'range', 'generate_series', 'unnest', 'repeat', 'repeat_row', 'json_each', 'json_tree', 'histogram', 'histogram_values',
+  'range',
+  'generate_series',
+  'unnest',
+  'repeat',
+  'repeat_row',
+  'json_each',
+  'json_tree',
+  'histogram',
+  'histogram_values',
 ])
 
 /** Functions of a SELECT list that do more than work out a value. */
 const FUNCTIONS = new Set([
-  'write_log', 'nextval', 'currval', 'setseed', 'sleep_ms', 'stats', 'getenv', 'current_query', 'query', 'query_table',
+  'write_log',
+  'nextval',
+  'currval',
+  'setseed',
+  'sleep_ms',
+  'stats',
+  'getenv',
+  'current_query',
+  'query',
+  'query_table',
 ])
 
 type Node = { readonly [name: string]: unknown }
@@ -27,7 +44,7 @@ export function checkSelect(serialized: string): void {
 }
 
 const reasonOf = (message: string): string =>
-  /only SELECT statements/i.test(message) ? 'only SELECT is answered' : message.split('\n')[0] ?? ''
+  /only SELECT statements/i.test(message) ? 'only SELECT is answered' : (message.split('\n')[0] ?? '')
 
 function walk(value: unknown): void {
   const todo: unknown[] = [value]

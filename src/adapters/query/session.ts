@@ -6,7 +6,8 @@ import type { OpenRange } from '../../domain/range.js'
 
 /** An in-memory DuckDB without extensions to load; `tempDir` is where it may spill, null: nowhere. */
 export async function openInstance(
-  limits: QueryLimits, o: { tempDir: string | null; external: boolean },
+  limits: QueryLimits,
+  o: { tempDir: string | null; external: boolean },
 ): Promise<DuckDBInstance> {
   return await DuckDBInstance.create(':memory:', {
     threads: String(limits.threads),
@@ -27,7 +28,11 @@ export async function openInstance(
 export const viewName = (dataset: Dataset): string => dataset.replaceAll('-', '_')
 
 /** A view over files, narrowed to the range that was planned; over none an empty table. */
-export async function createView(connection: DuckDBConnection, view: FileView, numericType: NumericType): Promise<void> {
+export async function createView(
+  connection: DuckDBConnection,
+  view: FileView,
+  numericType: NumericType,
+): Promise<void> {
   if (view.paths.length === 0) await createEmpty(connection, view.dataset, numericType)
   else await connection.run(`CREATE TEMP VIEW ${viewName(view.dataset)} AS ${selectFrom(view)}`)
 }
@@ -35,8 +40,10 @@ export async function createView(connection: DuckDBConnection, view: FileView, n
 /** All columns of the rows in range. The filter is what lets DuckDB pass over row groups that were not fetched. */
 export function selectFrom({ paths, range }: Pick<FileView, 'paths' | 'range'>): string {
   const where = timeFilter(range)
-  return `SELECT * FROM read_parquet([${paths.map(literal).join(', ')}], hive_partitioning = false)` +
+  return (
+    `SELECT * FROM read_parquet([${paths.map(literal).join(', ')}], hive_partitioning = false)` +
     (where === '' ? '' : ` WHERE ${where}`)
+  )
 }
 
 export function timeFilter({ fromUs, toUs }: OpenRange): string {
@@ -47,7 +54,11 @@ export function timeFilter({ fromUs, toUs }: OpenRange): string {
   return ends.join(' AND ')
 }
 
-export async function createEmpty(connection: DuckDBConnection, dataset: Dataset, numericType: NumericType): Promise<void> {
+export async function createEmpty(
+  connection: DuckDBConnection,
+  dataset: Dataset,
+  numericType: NumericType,
+): Promise<void> {
   const columns = CANDLE_COLUMNS.map(({ name, kind }) => `"${name}" ${sqlTypeOf(kind, numericType)}`)
   await connection.run(`CREATE TEMP TABLE ${viewName(dataset)} (${columns.join(', ')})`)
 }

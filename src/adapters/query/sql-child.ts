@@ -88,10 +88,17 @@ async function run(asked: Question | null, views: readonly FileView[]): Promise<
   await connection.run(`SET TimeZone = 'UTC'`)
   await connection.run(`SET disabled_optimizers = 'late_materialization'`)
   for (const dataset of DATASETS) {
-    const view = views.find((one) => one.dataset === dataset) ?? { dataset, paths: [], range: { fromUs: null, toUs: null } }
+    const view = views.find((one) => one.dataset === dataset) ?? {
+      dataset,
+      paths: [],
+      range: { fromUs: null, toUs: null },
+    }
     await createView(connection, view, numericType)
   }
-  await lock(connection, views.flatMap(({ paths }) => paths))
+  await lock(
+    connection,
+    views.flatMap(({ paths }) => paths),
+  )
   const prepared = await prepareOne(connection, sql, params)
   const result = await prepared.stream()
   return answerOf(result, () => result.fetchChunk())
@@ -102,7 +109,8 @@ async function prepareOne(connection: DuckDBConnection, sql: string, params: rea
   if (statements.count !== 1) throw refused('one statement is answered at a time')
   const prepared = await statements.prepare(0)
   const { statementType } = prepared
-  if (statementType !== StatementType.SELECT && statementType !== StatementType.EXPLAIN) throw refused('only SELECT is answered')
+  if (statementType !== StatementType.SELECT && statementType !== StatementType.EXPLAIN)
+    throw refused('only SELECT is answered')
   if (params.length > 0) prepared.bind(params.map(bindable))
   return prepared
 }

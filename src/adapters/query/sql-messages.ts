@@ -8,7 +8,12 @@ export type ChildOptions = { readonly limits: QueryLimits; readonly tempDir: str
 
 /** What it is asked, in this order: `plan`, `run`, `next` until there is no frame. */
 export type Asked =
-  | { readonly kind: 'plan'; readonly sql: string; readonly params: readonly unknown[]; readonly numericType: NumericType }
+  | {
+      readonly kind: 'plan'
+      readonly sql: string
+      readonly params: readonly unknown[]
+      readonly numericType: NumericType
+    }
   | { readonly kind: 'run'; readonly views: readonly FileView[] }
   | { readonly kind: 'next' }
 

@@ -75,7 +75,10 @@ class QuestionProcess {
     this.#tempDir = tempDir
     this.#signal = signal
     this.#child = fork(ENTRY, [JSON.stringify({ limits, tempDir })], {
-      serialization: 'advanced', stdio: ['ignore', 'ignore', 'pipe', 'ipc'], env: { TZ: 'UTC', LC_ALL: 'C' }, execArgv: [],
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+      env: { TZ: 'UTC', LC_ALL: 'C' },
+      execArgv: [],
       cwd: tempDir,
     })
     this.#child.stderr?.on('data', (piece: Buffer) => {
@@ -126,11 +129,15 @@ class QuestionProcess {
 
 const timedOut = (): PipelineError =>
   new PipelineError('QUERY_TIMEOUT', 'the question took longer than it may', {
-    at: 'the query', do: 'ask for less, or raise QUERY_TIMEOUT_SECONDS',
+    at: 'the query',
+    do: 'ask for less, or raise QUERY_TIMEOUT_SECONDS',
   })
 
 function crashed(how: string, complaint: string): PipelineError {
   // Whoever kills a process from outside does so for its memory.
-  if (how === 'SIGKILL') return new PipelineError('QUERY_MEMORY', 'the question was ended from outside', { at: 'the query' })
-  return new PipelineError('ENGINE_CRASHED', `the question ended with ${how}`, { complaint: complaint.trim() || null })
+  if (how === 'SIGKILL')
+    return new PipelineError('QUERY_MEMORY', 'the question was ended from outside', { at: 'the query' })
+  return new PipelineError('ENGINE_CRASHED', `the question ended with ${how}`, {
+    complaint: complaint.trim() || null,
+  })
 }

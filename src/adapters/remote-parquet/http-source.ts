@@ -37,7 +37,9 @@ export function httpSource(address: string, dispatcher: Dispatcher): RangeSource
 function parse(address: string): URL {
   const url = URL.canParse(address) ? new URL(address) : null
   if (url?.protocol === 'http:' || url?.protocol === 'https:') return url
-  throw new PipelineError('BAD_USAGE', 'this is no http or https address', { do: 'use one like https://host/file.parquet' })
+  throw new PipelineError('BAD_USAGE', 'this is no http or https address', {
+    do: 'use one like https://host/file.parquet',
+  })
 }
 
 function askerOf(url: URL, dispatcher: Dispatcher, id: string) {
@@ -49,10 +51,17 @@ function askerOf(url: URL, dispatcher: Dispatcher, id: string) {
   const once = async (method: 'GET' | 'HEAD', headers: object, signal: AbortSignal): Promise<Answer> => {
     try {
       const answer = await dispatcher.request({
-        origin: url.origin, path: `${url.pathname}${url.search}`, method, signal, headers: { ...always, ...headers },
+        origin: url.origin,
+        path: `${url.pathname}${url.search}`,
+        method,
+        signal,
+        headers: { ...always, ...headers },
       })
       const body = Buffer.from(await answer.body.arrayBuffer())
-      const named = Object.entries(answer.headers).map(([name, value]) => [name, Array.isArray(value) ? value[0] : value])
+      const named = Object.entries(answer.headers).map(([name, value]) => [
+        name,
+        Array.isArray(value) ? value[0] : value,
+      ])
       return { status: answer.statusCode, headers: Object.fromEntries(named) as Record<string, string>, body }
     } catch (thrown) {
       signal.throwIfAborted()
@@ -80,7 +89,10 @@ function good(answer: Answer, id: string): Answer {
   if (status === 412) throw replaced(id)
   if (status === 416) throw new PipelineError('OBJECT_CORRUPT', 'it is shorter than it was said to be', { at: id })
   const unreachable = status >= 500 || status === 429
-  throw new PipelineError(unreachable ? 'STORE_UNREACHABLE' : 'BAD_USAGE', `the server answers ${status}`, { at: id, status })
+  throw new PipelineError(unreachable ? 'STORE_UNREACHABLE' : 'BAD_USAGE', `the server answers ${status}`, {
+    at: id,
+    status,
+  })
 }
 
 const replaced = (id: string): PipelineError =>
@@ -91,7 +103,8 @@ function versionOf({ status, headers }: Answer, id: string): ObjectVersion {
   const length = status === 206 ? /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1] : headers['content-length']
   if (etag === '' || etag.startsWith('W/') || length === undefined) {
     throw new PipelineError('BAD_USAGE', 'its server gives no strong ETag, or no length', {
-      at: id, do: 'download the file, then query it',
+      at: id,
+      do: 'download the file, then query it',
     })
   }
   return { etag, bytes: Number(length) }

@@ -1,5 +1,16 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, open, readdir, readFile, rename, rm, stat, utimes, writeFile, type FileHandle } from 'node:fs/promises'
+import {
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  utimes,
+  writeFile,
+  type FileHandle,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import { mergeRanges, missingRanges, sizeOf, type ByteRange } from '../../domain/plan-ranges.js'
 import type { ObjectVersion } from '../../domain/ports/range-source.js'
@@ -7,7 +18,11 @@ import type { ObjectVersion } from '../../domain/ports/range-source.js'
 /** A piece of an object, and where it begins. */
 export type Piece = { readonly start: number; readonly bytes: Buffer }
 
-type Index = { readonly etag: string; readonly bytes: number; readonly ranges: readonly (readonly [number, number])[] }
+type Index = {
+  readonly etag: string
+  readonly bytes: number
+  readonly ranges: readonly (readonly [number, number])[]
+}
 
 /** What a reader may still be reading is not evicted. */
 const GRACE_MS = 600_000
@@ -99,7 +114,8 @@ export class CacheEntry {
     const added: ByteRange[] = []
     try {
       await fill(async ({ start, bytes }) => {
-        for (let at = 0; at < bytes.length;) at += (await handle.write(bytes, at, bytes.length - at, start + at)).bytesWritten
+        for (let at = 0; at < bytes.length;)
+          at += (await handle.write(bytes, at, bytes.length - at, start + at)).bytesWritten
         added.push({ start, end: start + bytes.length })
       })
       await handle.datasync()

@@ -19,7 +19,8 @@ const CODECS = ['uncompressed', 'snappy', 'gzip', 'lzo', 'brotli', 'lz4', 'zstd'
 export function footerBytes(trailer: Buffer, fileBytes: number, at: string): number {
   const length = trailer.length < TRAILER_BYTES ? -1 : trailer.readUInt32LE(trailer.length - TRAILER_BYTES)
   const isParquet = length >= 0 && trailer.subarray(-4).toString('latin1') === MAGIC
-  if (isParquet && length <= FOOTER_MAX_BYTES && length + TRAILER_BYTES + 4 <= fileBytes) return length + TRAILER_BYTES
+  if (isParquet && length <= FOOTER_MAX_BYTES && length + TRAILER_BYTES + 4 <= fileBytes)
+    return length + TRAILER_BYTES
   const why = isParquet ? 'its Parquet footer is longer than the file' : 'it does not end as a Parquet file does'
   throw new PipelineError('OBJECT_CORRUPT', why, { at })
 }
@@ -51,7 +52,9 @@ function footerOf(meta: FileMetaData, file: { bytes: number; start: number }): P
       rows: number(group.num_rows),
       chunks: group.columns.map(({ meta_data: element }) => chunkOf(element)),
     })),
-    metadata: Object.fromEntries((meta.key_value_metadata ?? []).map(({ key, value }) => [key, value ?? ''] as const)),
+    metadata: Object.fromEntries(
+      (meta.key_value_metadata ?? []).map(({ key, value }) => [key, value ?? ''] as const),
+    ),
   }
 }
 
@@ -95,7 +98,9 @@ function typeOf({ type, converted_type: converted, precision, scale }: SchemaEle
 function check({ rowGroups, start }: ParquetFooter): void {
   for (const { rows, chunks } of rowGroups) {
     if (!(rows >= 0)) throw new RangeError('a row group has no number of rows')
-    const odd = chunks.find((chunk) => !(chunk.start >= MAGIC.length && chunk.end >= chunk.start && chunk.end <= start))
+    const odd = chunks.find(
+      (chunk) => !(chunk.start >= MAGIC.length && chunk.end >= chunk.start && chunk.end <= start),
+    )
     if (odd) throw new RangeError(`column ${odd.column} lies outside the file`)
   }
 }

@@ -39,6 +39,8 @@ export function storeSource(store: ObjectStore, key: ObjectKey, planned: ObjectV
 export function whole(bytes: Buffer, o: { start: number; end: number; at: string }): Buffer {
   if (bytes.length === o.end - o.start) return bytes
   throw new PipelineError('OBJECT_CORRUPT', `${o.end - o.start} bytes were asked for, ${bytes.length} came`, {
-    at: o.at, wantBytes: o.end - o.start, gotBytes: bytes.length,
+    at: o.at,
+    wantBytes: o.end - o.start,
+    gotBytes: bytes.length,
   })
 }

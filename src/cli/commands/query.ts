@@ -1,8 +1,17 @@
 import { PipelineError } from '../../domain/errors.js'
 import type { ResultColumn } from '../../domain/ports/query-engine.js'
 import type { Cost, QueryResult } from '../../lake/query-result.js'
-import { EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, textFlag, type CommandSpec, type Context, type FlagValues } from '../command.js'
+import {
+  EXIT_ERROR,
+  EXIT_INTERRUPTED,
+  EXIT_OK,
+  textFlag,
+  type CommandSpec,
+  type Context,
+  type FlagValues,
+} from '../command.js'
 import type { Output } from '../output.js'
+import type * as format from '../render/format.js'
 import type { ResultFormat } from '../render/result.js'
 
 /** Rows that a terminal shows. */
@@ -14,7 +23,10 @@ export const query: CommandSpec = {
   sentence: 'Answers one SELECT over the lake; it can read the lake only and writes nothing.',
   example: 'candlelake query "select symbol, max(high) from spot_klines where interval = \'1d\' group by 1"',
   flags: [
-    { flag: '--format <format>', help: 'table, csv, line, json, jsonl, markdown or arrow; table at a terminal, else csv' },
+    {
+      flag: '--format <format>',
+      help: 'table, csv, line, json, jsonl, markdown or arrow; table at a terminal, else csv',
+    },
     { flag: '--limit <rows>', help: 'rows at most; a table at a terminal has 40' },
   ],
   exits: [EXIT_OK, EXIT_ERROR, EXIT_INTERRUPTED],
@@ -46,7 +58,10 @@ function formatOf(flags: FlagValues, out: Output, formats: readonly ResultFormat
   if (text === undefined) return out.width === null ? 'csv' : 'table'
   const found = formats.find((one) => one === text)
   if (found) return found
-  throw new PipelineError('BAD_USAGE', `"${text.slice(0, 60)}" is not a format`, { at: '--format', do: `use one of ${formats.join(', ')}` })
+  throw new PipelineError('BAD_USAGE', `"${text.slice(0, 60)}" is not a format`, {
+    at: '--format',
+    do: `use one of ${formats.join(', ')}`,
+  })
 }
 
 function limitOf(flags: FlagValues, out: Output, format: ResultFormat): number {
@@ -59,7 +74,11 @@ function limitOf(flags: FlagValues, out: Output, format: ResultFormat): number {
 /** `rows` is null where nobody counted. */
 type Printed = { readonly rows: number | null; readonly more: boolean }
 
-async function print(out: Output, result: QueryResult<Row>, o: { format: ResultFormat; limit: number }): Promise<Printed> {
+async function print(
+  out: Output,
+  result: QueryResult<Row>,
+  o: { format: ResultFormat; limit: number },
+): Promise<Printed> {
   const columns = await result.schema()
   if (o.format === 'arrow') return await printArrow(out, result)
   const { jsonRows, resultLines } = await import('../render/result.js')
@@ -80,7 +99,11 @@ async function print(out: Output, result: QueryResult<Row>, o: { format: ResultF
   return { rows, more }
 }
 
-async function sayJson(out: Output, result: QueryResult<Row>, o: { columns: readonly ResultColumn[]; items: readonly object[] }): Promise<void> {
+async function sayJson(
+  out: Output,
+  result: QueryResult<Row>,
+  o: { columns: readonly ResultColumn[]; items: readonly object[] },
+): Promise<void> {
   const columns = o.columns.map(({ name, type }) => ({ name, type }))
   if (out.json) out.resultJson({ v: 1, type: 'query', columns, items: o.items, cost: await finished(result) })
   else out.resultJson(o.items)
@@ -88,7 +111,10 @@ async function sayJson(out: Output, result: QueryResult<Row>, o: { columns: read
 
 async function printArrow(out: Output, result: QueryResult<Row>): Promise<Printed> {
   if (out.width !== null) {
-    throw new PipelineError('BAD_USAGE', 'a terminal cannot show Arrow', { at: '--format', do: 'write it to a file: -o FILE' })
+    throw new PipelineError('BAD_USAGE', 'a terminal cannot show Arrow', {
+      at: '--format',
+      do: 'write it to a file: -o FILE',
+    })
   }
   for await (const piece of result.arrow()) {
     out.resultBytes(piece)
@@ -103,10 +129,15 @@ async function finished(result: QueryResult<Row>): Promise<Cost> {
   return await result.cost
 }
 
-type Words = Pick<typeof import('../render/format.js'), 'plural' | 'formatBytes' | 'formatCount'>
+type Words = Pick<typeof format, 'plural' | 'formatBytes' | 'formatCount'>
 
 /** `1 row  0.04s  1 file  3 requests  0.2 MiB read`. */
-function costLine(rows: number | null, more: boolean, cost: Cost, { plural, formatBytes, formatCount }: Words): string {
+function costLine(
+  rows: number | null,
+  more: boolean,
+  cost: Cost,
+  { plural, formatBytes, formatCount }: Words,
+): string {
   return [
     ...(rows === null ? [] : [more ? `first ${plural(rows, 'row')}` : plural(rows, 'row')]),
     `${cost.seconds < 1 ? cost.seconds.toFixed(2) : cost.seconds.toFixed(1)}s`,

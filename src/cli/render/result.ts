@@ -12,7 +12,11 @@ type Row = Readonly<Record<string, unknown>>
 export function shownValue(value: unknown, kind: ResultColumn['kind']): string {
   if (value === null || value === undefined) return ''
   if (kind === 'instant') return isoOf(value as bigint)
-  return typeof value === 'string' ? value : typeof value === 'object' ? toLine(value) : String(value as number)
+  return typeof value === 'number' || typeof value === 'bigint'
+    ? String(value)
+    : typeof value === 'string'
+      ? value
+      : toLine(value)
 }
 
 /** `2024-01-31T23:59:59Z`; microseconds where there are any. Years that ISO does not know stay a number. */
@@ -40,15 +44,29 @@ export const jsonRows = (columns: readonly ResultColumn[], rows: readonly Row[])
 
 /** Lines of some rows; the first call of a format has its head. `table` needs all rows that it is to show. */
 export function resultLines(
-  format: Exclude<ResultFormat, 'arrow' | 'json'>, columns: readonly ResultColumn[], rows: readonly Row[], first: boolean,
+  format: Exclude<ResultFormat, 'arrow' | 'json'>,
+  columns: readonly ResultColumn[],
+  rows: readonly Row[],
+  first: boolean,
 ): readonly string[] {
   const cells = (row: Row): string[] => columns.map(({ name, kind }) => shownValue(row[name], kind))
   switch (format) {
-    case 'table': return renderTable(columns.map(({ name, kind }) => ({ title: name, align: alignOf(kind) })), rows.map(cells))
-    case 'csv': return [...(first ? [csvLine(columns.map(({ name }) => name))] : []), ...rows.map((row) => csvLine(cells(row)))]
-    case 'jsonl': return rows.map((row) => toLine(jsonRow(columns, row)))
-    case 'line': return rows.flatMap((row) => [...cells(row).map((cell, i) => `${columns[i]?.name ?? ''} = ${escapeControls(cell)}`), ''])
-    case 'markdown': return [...(first ? markdownHead(columns) : []), ...rows.map((row) => markdownLine(cells(row)))]
+    case 'table':
+      return renderTable(
+        columns.map(({ name, kind }) => ({ title: name, align: alignOf(kind) })),
+        rows.map(cells),
+      )
+    case 'csv':
+      return [...(first ? [csvLine(columns.map(({ name }) => name))] : []), ...rows.map((row) => csvLine(cells(row)))]
+    case 'jsonl':
+      return rows.map((row) => toLine(jsonRow(columns, row)))
+    case 'line':
+      return rows.flatMap((row) => [
+        ...cells(row).map((cell, i) => `${columns[i]?.name ?? ''} = ${escapeControls(cell)}`),
+        '',
+      ])
+    case 'markdown':
+      return [...(first ? markdownHead(columns) : []), ...rows.map((row) => markdownLine(cells(row)))]
   }
 }
 

@@ -3,7 +3,10 @@ import type { Partition } from '../partition.js'
 import type { ParquetOptions } from './engine.js'
 
 /** Values of some rows by column, in the order of the columns; instants are bigint, decimals text. */
-export type CandleValues = { readonly rows: number; readonly columns: ReadonlyMap<CandleColumnName, readonly unknown[]> }
+export type CandleValues = {
+  readonly rows: number
+  readonly columns: ReadonlyMap<CandleColumnName, readonly unknown[]>
+}
 
 export type WrittenFile = { readonly path: string; readonly rows: number; remove(): Promise<void> }
 
@@ -15,6 +18,9 @@ export interface CandleFileWriter {
    * @throws {DISK_FULL}
    */
   write(o: {
-    partition: Partition; batches: AsyncIterable<CandleValues>; parquet: ParquetOptions; signal: AbortSignal
+    partition: Partition
+    batches: AsyncIterable<CandleValues>
+    parquet: ParquetOptions
+    signal: AbortSignal
   }): Promise<WrittenFile>
 }

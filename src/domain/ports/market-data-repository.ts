@@ -1,7 +1,7 @@
 import type { Series } from '../partition.js'
 import type { Slice } from '../slice.js'
 
-/** Candles of series, wherever they are kept: Parquet (warm), Postgres (hot), or both. One contract suite runs over all. */
+/** Candles of series, wherever they are kept: Parquet (warm), Postgres (hot), or both; one contract suite for all. */
 export interface MarketDataRepository<Row> {
   /** Rows whose open_time lies in `[fromUs, toUs)`, in time order. */
   getByDateRange(at: Slice): Promise<Row[]>

@@ -54,6 +54,10 @@ export interface SqlQuestion {
 export interface SqlRunner {
   /** @throws {SQL_REFUSED} for anything but one SELECT over the views @throws {QUERY_TIMEOUT, QUERY_MEMORY} */
   ask(o: {
-    sql: string; params: readonly unknown[]; numericType: NumericType; limits: QueryLimits; signal: AbortSignal
+    sql: string
+    params: readonly unknown[]
+    numericType: NumericType
+    limits: QueryLimits
+    signal: AbortSignal
   }): Promise<SqlQuestion>
 }

@@ -24,7 +24,13 @@ describe('questions to a lake', () => {
     folder = await tempFolder()
     root = join(folder.path, 'lake')
     files = await CandleFiles.in(root)
-    for (const key of ['BTCUSDT/1m/2024-01', 'BTCUSDT/1m/2024-02', 'ETHUSDT/1m/2024-01', 'BTCUSDT/1h/2024-01', 'BTCUSDT/1h/2024-03']) {
+    for (const key of [
+      'BTCUSDT/1m/2024-01',
+      'BTCUSDT/1m/2024-02',
+      'ETHUSDT/1m/2024-01',
+      'BTCUSDT/1h/2024-01',
+      'BTCUSDT/1h/2024-03',
+    ]) {
       await files.write(`spot-klines/${key}`)
     }
     await files.write('um-klines/BTCUSDT/1h/2024-01')
@@ -41,94 +47,14 @@ describe('questions to a lake', () => {
 
   const glob = (series: string): string => `read_parquet('${join(root, 'spot-klines', series)}/**/data.parquet')`
 
-  describe('in SQL', () => {
-    const planned: readonly (readonly [sql: string, files: number])[] = [
-      [`select count(*) from spot_klines`, 5],
-      [`select count(*) from um_klines`, 1],
-      [`select count(*) from cm_klines`, 0],
-      [`select 1`, 0],
-      [`select count(*) from spot_klines where symbol = 'ETHUSDT'`, 1],
-      [`select count(*) from spot_klines where symbol = 'ethusdt'`, 0],
-      [`select count(*) from spot_klines where symbol in ('ETHUSDT', 'XRPUSDT')`, 1],
-      [`select count(*) from spot_klines where symbol = 'ETHUSDT' or symbol = 'BNBUSDT'`, 1],
-      [`select count(*) from spot_klines where symbol in ('ETHUSDT', 'XRPUSDT') or symbol = 'BNBUSDT'`, 5],
-      [`select count(*) from spot_klines where symbol = 'BTCUSDT' and interval = '1m'`, 2],
-      [`select count(*) from spot_klines where interval = '1h' and open_time >= '2024-02-01'`, 1],
-      [`select count(*) from spot_klines where open_time < timestamptz '2024-02-01 00:00:00+00' and symbol = 'BTCUSDT'`, 2],
-      [`select count(*) from spot_klines where open_time <= timestamptz '2024-02-01 00:00:00+00' and symbol = 'BTCUSDT'`, 3],
-      [`select count(*) from spot_klines where open_time between '2024-02-10' and '2024-02-11'`, 1],
-      [`select count(*) from spot_klines where lower(symbol) = 'ethusdt'`, 5],
-      [`select count(*) from spot_klines where symbol = 'ETHUSDT' or close > 0`, 5],
-      [`select count(*) from (select * from spot_klines where interval = '1m') where symbol = 'ETHUSDT'`, 1],
-      [`with a as (select * from spot_klines where symbol = 'BTCUSDT' and interval = '1m'),
-        b as (select * from spot_klines where symbol = 'ETHUSDT')
-        select count(*) from a join b using (open_time)`, 3],
-      [`select count(*) from spot_klines a join um_klines b using (symbol, interval, open_time) where a.symbol = 'BTCUSDT' and a.interval = '1h'`, 3],
-      [`select count(*) from spot_klines a left join spot_klines b on a.open_time = b.open_time and b.symbol = 'ETHUSDT' where a.interval = '1h'`, 3],
-      [`select sum(close) from spot_klines where symbol = 'BTCUSDT' and open_time = (select max(open_time) from spot_klines where interval = '1h')`, 4],
-      [`select close from spot_klines where symbol = 'BTCUSDT' and interval = '1h' order by open_time desc limit 3`, 2],
-      [`select close, avg(close) over (order by open_time rows 20 preceding) from spot_klines where symbol = 'ETHUSDT' limit 5`, 1],
-      [`select count(*) from spot_klines tablesample 50 percent (reservoir, 7) where symbol = 'ETHUSDT'`, 5],
-      [`select count(*) from spot_klines where false`, 0],
-      [`from spot_klines select count(*) where symbol = 'ETHUSDT' group by all having count(*) > 1`, 1],
-    ]
-    for (const [sql, count] of planned) {
-      it(`looks into ${count} objects for ${sql.replace(/\s+/g, ' ').slice(0, 110)}`, async () => {
-        const result = query.sql(sql)
-        const rows = await result.rows()
-        expect((await result.cost).files).to.equal(count)
-        if (/tablesample|over \(|limit/.test(sql)) return
-        const views = sql.replaceAll('spot_klines', glob('')).replaceAll('um_klines', `read_parquet('${root}/um-klines/**/data.parquet')`)
-        if (/cm_klines/.test(sql)) return
-        const plain = (await files.query(views)).map((row) => row.map((value) => Number(value)))
-        expect(rows.map((row) => Object.values(row).map(Number))).to.deep.equal(plain)
-      })
-    }
-
-    it('takes parameters, a Date among them', async () => {
-      const rows = await query.sql('select count(*) as bars from spot_klines where symbol = ? and open_time < ?',
-        ['ETHUSDT', new Date('2024-01-02T00:00:00Z')]).rows()
-      expect(rows).to.deep.equal([{ bars: 1_440 }])
-    })
-
-    it('gives each kind of value its type, and a missing one as null', async () => {
-      const rows = await query.sql(`select true as yes, 5 as small, 5::bigint as big, 9007199254740993 as huge, 1.5::double as d, 1.25 as exact,
-        timestamptz '2024-01-01 00:00:00+00' as t, 'x' as text, [1, 2] as list, null as missing, sum(trades) as s from um_klines`).rows()
-      const s = Number((await files.query(`select sum(trades) from read_parquet('${root}/um-klines/**/data.parquet')`))[0]?.[0])
-      expect(rows).to.deep.equal([{
-        yes: true, small: 5, big: 5, huge: 9007199254740993n, d: 1.5, exact: '1.25', t: at('2024-01-01'), text: 'x', list: [1, 2], missing: null, s,
-      }])
-    })
-
-    it('an abort ends it with the reason, and the process goes with it', async () => {
-      const abort = new AbortController()
-      const asking = query.sql('select count(*) from range(1000000000) a, range(1000000000) b where a.range + b.range = -1', [], { signal: abort.signal }).rows()
-      setTimeout(() => abort.abort(new Error('enough')), 300)
-      expect(await asking.then(() => null, (thrown: unknown) => (thrown as Error).message)).to.equal('enough')
-    })
-
-    it('a caller who leaves the loop is done with it', async () => {
-      const result = query.sql('select i.range, j.range as other from range(100000) i, range(100000) j')
-      for await (const batch of result) {
-        expect(batch.length).to.be.greaterThan(0)
-        break
-      }
-      expect((await result.cost).files).to.equal(0)
-    })
-
-    it('an answer is read once', async () => {
-      const result = query.sql('select 1 as one')
-      await result.rows()
-      await failingWith('BAD_USAGE', result.rows())
-    })
-  })
-
   describe('as columns and Arrow', () => {
     const sql = `select open_time, close, trades, symbol, close > 20000 as dear, nullif(trades % 3, 0) as thirds
       from spot_klines where interval = '1m' and symbol = 'ETHUSDT' order by open_time`
 
     it('columns are typed arrays', async () => {
-      const columns = await query.sql<{ open_time: bigint; close: number; trades: bigint; thirds: bigint }>(sql).columns()
+      const columns = await query
+        .sql<{ open_time: bigint; close: number; trades: bigint; thirds: bigint }>(sql)
+        .columns()
       expect(columns.open_time).to.be.instanceOf(BigInt64Array)
       expect(columns.close).to.be.instanceOf(Float64Array)
       expect(columns.close.length).to.equal(44_640)
@@ -143,13 +69,23 @@ describe('questions to a lake', () => {
       const table = tableFromIPC(Buffer.concat(pieces))
       expect(table.numRows).to.equal(rows.length)
       expect(table.schema.fields.map(({ name, type }) => `${name} ${String(type)}`)).to.deep.equal([
-        'open_time Timestamp<MICROSECOND, UTC>', 'close Float64', 'trades Int64', 'symbol Utf8', 'dear Bool', 'thirds Int64',
+        'open_time Timestamp<MICROSECOND, UTC>',
+        'close Float64',
+        'trades Int64',
+        'symbol Utf8',
+        'dear Bool',
+        'thirds Int64',
       ])
       for (const n of [0, 1, 16_383, 16_384, 44_639]) {
         const row = table.get(n)?.toJSON() as Record<string, unknown>
         const want = rows[n]!
         expect(Number(row['thirds']), String(n)).to.equal(Number(want['thirds']))
-        expect([row['close'], row['symbol'], row['dear'], Number(row['trades'])]).to.deep.equal([want['close'], 'ETHUSDT', want['dear'], want['trades']])
+        expect([row['close'], row['symbol'], row['dear'], Number(row['trades'])]).to.deep.equal([
+          want['close'],
+          'ETHUSDT',
+          want['dear'],
+          want['trades'],
+        ])
         expect(BigInt(row['open_time'] as number) * 1_000n).to.equal(want['open_time'])
       }
     })
@@ -171,17 +107,27 @@ describe('questions to a lake', () => {
       const five = rows.find(({ openTimeUs }) => openTimeUs === at('2024-01-10T05:00Z'))
       expect(bars).to.have.length(60)
       expect(five).to.deep.include({
-        open: bars[0]?.open, close: bars.at(-1)?.close, closeTimeUs: bars.at(-1)?.closeTimeUs, complete: true,
-        high: Math.max(...bars.map(({ high }) => high)), low: Math.min(...bars.map(({ low }) => low)),
+        open: bars[0]?.open,
+        close: bars.at(-1)?.close,
+        closeTimeUs: bars.at(-1)?.closeTimeUs,
+        complete: true,
+        high: Math.max(...bars.map(({ high }) => high)),
+        low: Math.min(...bars.map(({ low }) => low)),
         trades: bars.reduce((sum, { trades }) => sum + trades, 0),
       })
-      expect(five?.volume).to.be.closeTo(bars.reduce((sum, { volume }) => sum + volume, 0), 1e-6)
+      expect(five?.volume).to.be.closeTo(
+        bars.reduce((sum, { volume }) => sum + volume, 0),
+        1e-6,
+      )
     })
 
     it('weeks begin on Monday, months on the 1st, three-day bars where the exchange has them', async () => {
       const all = slice(BTC_1M, '2024-01', '2024-02')
-      const opens = async (interval: string) => (await query.resample(all, interval).rows()).map(({ openTimeUs, complete }) =>
-        `${new Date(Number(openTimeUs / 1_000n)).toISOString().slice(0, 10)} ${complete}`)
+      const opens = async (interval: string) =>
+        (await query.resample(all, interval).rows()).map(
+          ({ openTimeUs, complete }) =>
+            `${new Date(Number(openTimeUs / 1_000n)).toISOString().slice(0, 10)} ${complete}`,
+        )
       expect(await opens('1mo')).to.deep.equal(['2024-01-01 true', '2024-02-01 true'])
       expect((await opens('1w')).slice(0, 2)).to.deep.equal(['2024-01-01 true', '2024-01-08 true'])
       expect((await opens('1w')).at(-1)).to.equal('2024-02-26 false')
@@ -189,18 +135,55 @@ describe('questions to a lake', () => {
     })
 
     it('to what is no multiple is refused', async () => {
-      await failingWith('BAD_INTERVAL', () => Promise.resolve().then(() => query.resample(slice({ ...BTC_1M, interval: '3m' }, '2024-01', '2024-01'), '5m')))
-      await failingWith('BAD_INTERVAL', () => Promise.resolve().then(() => query.resample(slice(BTC_1M, '2024-01', '2024-01'), '1s')))
-      await failingWith('BAD_INTERVAL', () => Promise.resolve().then(() => query.resample(slice({ ...BTC_1M, interval: '1w' }, '2024-01', '2024-01'), '1mo')))
+      await failingWith('BAD_INTERVAL', () =>
+        Promise.resolve().then(() =>
+          query.resample(slice({ ...BTC_1M, interval: '3m' }, '2024-01', '2024-01'), '5m'),
+        ),
+      )
+      await failingWith('BAD_INTERVAL', () =>
+        Promise.resolve().then(() => query.resample(slice(BTC_1M, '2024-01', '2024-01'), '1s')),
+      )
+      await failingWith('BAD_INTERVAL', () =>
+        Promise.resolve().then(() =>
+          query.resample(slice({ ...BTC_1M, interval: '1w' }, '2024-01', '2024-01'), '1mo'),
+        ),
+      )
     })
+  })
+
+  it('statistics come from footers where these tell, else from a scan, and both say the same', async () => {
+    const figures = (
+      await files.query(
+        `select count(*), min(low), max(high), avg(close), avg(volume) from ${glob('btcusdt/1m/2024-01')}`,
+      )
+    )[0]!
+    const whole = await query.stats(slice(BTC_1M, '2024-01', '2024-01'))
+    expect(whole.from).to.deep.equal({ rows: 'footer', bounds: 'footer', prices: 'footer', averages: 'scan' })
+    expect([whole.rows, whole.low, whole.high].map(Number)).to.deep.equal(figures.slice(0, 3).map(Number))
+    expect(whole.averageClose).to.be.closeTo(Number(figures[3]), 1e-6)
+    expect(whole.averageVolume).to.be.closeTo(Number(figures[4]), 1e-6)
+    expect([whole.firstOpenUs, whole.lastOpenUs]).to.deep.equal([at('2024-01-01'), at('2024-01-31T23:59Z')])
+    const cut = await query.stats(slice(BTC_1M, '2024-01-01', '2024-01-31T23:59'))
+    expect(cut.from.rows).to.equal('scan')
+    expect([cut.rows, cut.lastOpenUs]).to.deep.equal([44_639, at('2024-01-31T23:58Z')])
+    const none = await query.stats(slice({ ...BTC_1M, symbol: 'XRPUSDT' }, '2024-01', '2024-01'))
+    expect(none).to.deep.include({ rows: 0, firstOpenUs: null, low: null, averageClose: null })
   })
 
   it('aggregates by free expressions, which are SQL and no more', async () => {
     const month = slice(BTC_1M, '2024-01', '2024-01')
-    const rows = await query.aggregate<{ day: string; high: number; n: number }>(month, ['strftime(open_time, \'%d\') as day'], { high: 'max(high)', n: 'count(*)' }).rows()
+    const rows = await query
+      .aggregate<{ day: string; high: number; n: number }>(month, ["strftime(open_time, '%d') as day"], {
+        high: 'max(high)',
+        n: 'count(*)',
+      })
+      .rows()
     expect(rows).to.have.length(31)
     expect(rows[0]).to.deep.include({ day: '01', n: 1_440 })
-    await failingWith('SQL_REFUSED', query.aggregate(month, [], { x: `(select max(content) from read_text('/etc/passwd'))` }).rows())
+    await failingWith(
+      'SQL_REFUSED',
+      query.aggregate(month, [], { x: `(select max(content) from read_text('/etc/passwd'))` }).rows(),
+    )
   })
 
   describe('a lake by partitions', () => {
@@ -208,24 +191,42 @@ describe('questions to a lake', () => {
 
     it('lists what it has', async () => {
       const keys: string[] = []
-      for await (const { symbol, interval, month } of lake.list({ dataset: 'spot-klines', interval: '1m' })) keys.push(`${symbol}/${interval}/${month}`)
+      for await (const { symbol, interval, month } of lake.list({ dataset: 'spot-klines', interval: '1m' }))
+        keys.push(`${symbol}/${interval}/${month}`)
       expect(keys).to.deep.equal(['BTCUSDT/1m/2024-01', 'BTCUSDT/1m/2024-02', 'ETHUSDT/1m/2024-01'])
     })
 
     it('reads a partition, columns of it, and a range over partitions, in time order', async () => {
       const all = await lake.read(p('BTCUSDT/1h/2024-01')).rows()
       expect(all).to.have.length(744)
-      expect(all[0]).to.have.keys('openTimeUs', 'closeTimeUs', 'open', 'high', 'low', 'close', 'volume', 'quoteVolume', 'trades', 'takerBuyVolume', 'takerBuyQuoteVolume')
+      expect(all[0]).to.have.keys(
+        'openTimeUs',
+        'closeTimeUs',
+        'open',
+        'high',
+        'low',
+        'close',
+        'volume',
+        'quoteVolume',
+        'trades',
+        'takerBuyVolume',
+        'takerBuyQuoteVolume',
+      )
       expect(typeof all[0]?.trades).to.equal('number')
       const some = lake.read(slice(BTC_1M, '2024-01-31T23:00', '2024-02-01T01:00'), ['openTimeUs', 'close'])
       const rows = await some.rows()
-      expect(rows.map(({ openTimeUs }) => openTimeUs)).to.deep.equal(Array.from({ length: 120 }, (_, n) => at('2024-01-31T23:00Z') + BigInt(n) * 60_000_000n))
+      expect(rows.map(({ openTimeUs }) => openTimeUs)).to.deep.equal(
+        Array.from({ length: 120 }, (_, n) => at('2024-01-31T23:00Z') + BigInt(n) * 60_000_000n),
+      )
       expect(rows[0]).to.have.keys('openTimeUs', 'close')
       expect((await some.cost).files).to.equal(2)
     })
 
     it('reads two columns for fewer bytes than all, as the footer says', async () => {
-      const [few, all] = [lake.read(p('ETHUSDT/1m/2024-01'), ['openTimeUs', 'close']), lake.read(p('ETHUSDT/1m/2024-01'))]
+      const [few, all] = [
+        lake.read(p('ETHUSDT/1m/2024-01'), ['openTimeUs', 'close']),
+        lake.read(p('ETHUSDT/1m/2024-01')),
+      ]
       await few.rows()
       await all.rows()
       expect((await few.cost).bytesRead).to.be.lessThan((await all.cost).bytesRead / 3)
@@ -234,10 +235,18 @@ describe('questions to a lake', () => {
     it('says what the footer says, having read the footer only', async () => {
       const stats = await (await ParquetLake.open(root)).stats(p('BTCUSDT/1m/2024-01'))
       const { bytes: size } = (await lake.object(p('BTCUSDT/1m/2024-01')))!
-      expect(stats).to.deep.include({ rows: 44_640, bytes: size, codec: 'zstd', firstOpenUs: at('2024-01-01'), lastOpenUs: at('2024-01-31T23:59Z') })
+      expect(stats).to.deep.include({
+        rows: 44_640,
+        bytes: size,
+        codec: 'zstd',
+        firstOpenUs: at('2024-01-01'),
+        lastOpenUs: at('2024-01-31T23:59Z'),
+      })
       expect(stats.bytesRead).to.be.within(1, 8 * 1_024)
       expect(size).to.be.greaterThan(20 * stats.bytesRead)
-      const [min, max] = (await files.query(`select min(close), max(close) from ${glob('btcusdt/1m/2024-01')}`))[0] as number[]
+      const [min, max] = (
+        await files.query(`select min(close), max(close) from ${glob('btcusdt/1m/2024-01')}`)
+      )[0] as number[]
       expect(stats.columns['close']).to.deep.include({ min, max, nulls: 0, type: 'DOUBLE' })
       expect(stats.columns['symbol']).to.deep.include({ min: 'BTCUSDT', max: 'BTCUSDT' })
     })

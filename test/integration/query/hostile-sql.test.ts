@@ -24,7 +24,9 @@ describe('hostile SQL', function () {
     const files = await CandleFiles.in(root)
     file = await files.write('spot-klines/BTCUSDT/1h/2024-01')
     await files.write('spot-klines/BTCUSDT/1h/2024-02')
-    await files.query(`COPY (SELECT 'secret' AS secret) TO '${join(folder.path, 'outside.parquet')}' (FORMAT parquet)`)
+    await files.query(
+      `COPY (SELECT 'secret' AS secret) TO '${join(folder.path, 'outside.parquet')}' (FORMAT parquet)`,
+    )
     files.close()
     lake = await ParquetLake.open(root)
     query = new CandleQuery(lake, { memoryBytes: 128 * 1024 ** 2, timeoutSeconds: 4 })
@@ -39,8 +41,17 @@ describe('hostile SQL', function () {
 
   const hashes = async (): Promise<Readonly<Record<string, string>>> => {
     const names = filesBelow(folder.path)
-    const all = await Promise.all(names.map(async (name) =>
-      [name, createHash('sha256').update(await readFile(join(folder.path, name))).digest('hex')] as const))
+    const all = await Promise.all(
+      names.map(
+        async (name) =>
+          [
+            name,
+            createHash('sha256')
+              .update(await readFile(join(folder.path, name)))
+              .digest('hex'),
+          ] as const,
+      ),
+    )
     return Object.fromEntries(all)
   }
 
@@ -59,7 +70,10 @@ describe('hostile SQL', function () {
 
   for (const [what, text, ...codes] of HOSTILE) {
     it(`that ${what} ends with a code, and nothing has changed`, async () => {
-      const sql = text.replaceAll('PLACE', folder.path).replaceAll('LAKE', join(folder.path, 'lake')).replaceAll('FILE', file)
+      const sql = text
+        .replaceAll('PLACE', folder.path)
+        .replaceAll('LAKE', join(folder.path, 'lake'))
+        .replaceAll('FILE', file)
       expect(await outcome(sql)).to.be.oneOf(codes)
       expect(await hashes()).to.deep.equal(unchanged)
     })

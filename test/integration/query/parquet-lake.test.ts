@@ -34,7 +34,9 @@ describe('ParquetLake', () => {
 
   after(() => folder.remove())
 
-  const open = async <N = number>(o: { numericType?: NumericType; codec?: (typeof CODECS)[number] } = {}): Promise<ParquetLake<N>> => {
+  const open = async <N = number>(
+    o: { numericType?: NumericType; codec?: (typeof CODECS)[number] } = {},
+  ): Promise<ParquetLake<N>> => {
     const lake = await ParquetLake.open<N>(files.root, o)
     opened.push(lake)
     return lake
@@ -52,8 +54,16 @@ describe('ParquetLake', () => {
         const stats = await lake.write(copy, lake.read(P))
         expect(stats).to.deep.include({ rows: 100, codec })
         expect(await lake.read(copy).rows()).to.deep.equal(rows)
-        expect(stats.columns['close']).to.deep.include({ type: numericType === 'double' ? 'DOUBLE' : 'DECIMAL(18,8)', nulls: 0 })
-        const [least] = (await files.query(`SELECT min(volume) FROM read_parquet('${files.root}/spot-klines/copyusdt/1h/*/data.parquet')`))[0] ?? []
+        expect(stats.columns['close']).to.deep.include({
+          type: numericType === 'double' ? 'DOUBLE' : 'DECIMAL(18,8)',
+          nulls: 0,
+        })
+        const [least] =
+          (
+            await files.query(
+              `SELECT min(volume) FROM read_parquet('${files.root}/spot-klines/copyusdt/1h/*/data.parquet')`,
+            )
+          )[0] ?? []
         expect(String(stats.columns['volume']?.min)).to.equal(String(least))
       })
     }
@@ -66,10 +76,15 @@ describe('ParquetLake', () => {
     const rows = await (await ParquetLake.open(source.root)).read(P).rows()
     source.close()
     const failing = async function* () {
-      yield rows.slice(0, 5)
+      yield await Promise.resolve(rows.slice(0, 5))
       throw new Error('the source broke')
     }
-    expect(await lake.write(P, failing()).then(() => null, (thrown: unknown) => (thrown as Error).message)).to.include('the source broke')
+    expect(
+      await lake.write(P, failing()).then(
+        () => null,
+        (thrown: unknown) => (thrown as Error).message,
+      ),
+    ).to.include('the source broke')
     const outside = async function* () {
       yield await Promise.resolve([{ ...rows[0]!, openTimeUs: 0n }])
     }
@@ -84,7 +99,12 @@ describe('ParquetLake', () => {
     const all = async function* () {
       yield await Promise.resolve(rows)
     }
-    expect(await lake.write(P, all(), { signal: abort.signal }).then(() => null, (thrown: unknown) => (thrown as Error).message)).to.equal('enough')
+    expect(
+      await lake.write(P, all(), { signal: abort.signal }).then(
+        () => null,
+        (thrown: unknown) => (thrown as Error).message,
+      ),
+    ).to.equal('enough')
     expect(filesBelow(files.root)).to.deep.equal([])
     await lake.write(P, all())
     await failingWith('PRECONDITION_FAILED', lake.write(P, all(), { condition: { ifNoneMatch: '*' } }))
@@ -94,7 +114,11 @@ describe('ParquetLake', () => {
 
   const drifts: readonly (readonly [what: string, columns: Record<string, string | null>, facts: object])[] = [
     ['a column of text', { close: `'x'` }, { column: 'close', want: 'DOUBLE', found: 'VARCHAR' }],
-    ['a column of integers, which would be cast in silence', { volume: '5::INTEGER' }, { column: 'volume', want: 'DOUBLE', found: 'INTEGER' }],
+    [
+      'a column of integers, which would be cast in silence',
+      { volume: '5::INTEGER' },
+      { column: 'volume', want: 'DOUBLE', found: 'INTEGER' },
+    ],
     ['a narrower decimal', { high: '5::DECIMAL(18,2)' }, { column: 'high', want: 'DOUBLE', found: 'DECIMAL(18,2)' }],
     ['no such column', { trades: null }, { column: 'trades', want: 'BIGINT', found: 'missing' }],
   ]
@@ -103,7 +127,11 @@ describe('ParquetLake', () => {
       await files.write('spot-klines/BTCUSDT/1h/2024-01', { rows: 10, columns })
       await files.write('spot-klines/ABCUSDT/1h/2024-01', { rows: 10 })
       const lake = await open()
-      for (const work of [() => lake.stats(P), () => lake.read(P).rows(), () => new CandleQuery(lake).sql('select max(close) from spot_klines').rows()]) {
+      for (const work of [
+        () => lake.stats(P),
+        () => lake.read(P).rows(),
+        () => new CandleQuery(lake).sql('select max(close) from spot_klines').rows(),
+      ]) {
         const error = await failingWith('SCHEMA_MISMATCH', work)
         expect(error.facts).to.include({ ...facts, at: 'spot-klines/btcusdt/1h/2024-01/data.parquet' })
       }
@@ -123,7 +151,10 @@ describe('ParquetLake', () => {
       await damage()
       const opened = await lake()
       await failingWith('OBJECT_CORRUPT', opened.read(P).rows())
-      await failingWith('OBJECT_CORRUPT', new CandleQuery(opened).sql('select sum(close), sum(volume), max(trades) from spot_klines').rows())
+      await failingWith(
+        'OBJECT_CORRUPT',
+        new CandleQuery(opened).sql('select sum(close), sum(volume), max(trades) from spot_klines').rows(),
+      )
       await writeFile(path, good)
       expect(await (await lake()).read(P).rows()).to.have.length(744)
     }

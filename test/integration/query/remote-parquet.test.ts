@@ -80,7 +80,11 @@ describe('Parquet by ranges over HTTP', () => {
     const again = await remote({ fresh: false }).fetch(source(), DAY_3, signal)
     expect(again.cost).to.deep.equal({ requests: 1, bytesRead: 0, cacheHits: 1 })
     expect(server.requests.map(({ method, bytes }) => [method, bytes])).to.deep.equal([['HEAD', 0]])
-    const wider = await remote({ fresh: false }).fetch(source(), { ...DAY_3, columns: ['open_time', 'close', 'volume'] }, signal)
+    const wider = await remote({ fresh: false }).fetch(
+      source(),
+      { ...DAY_3, columns: ['open_time', 'close', 'volume'] },
+      signal,
+    )
     expect(wider.cost.bytesRead).to.equal(planRanges(wider.footer, { ...DAY_3, columns: ['volume'] }).bytes)
   })
 
@@ -90,7 +94,10 @@ describe('Parquet by ranges over HTTP', () => {
     for (const path of [part.path, holes, await poisoned(part, 0xa7), await poisoned(part, 0xff)]) {
       expect(await files.query(SQL_DAY_3(path)), path).to.deep.equal(await files.query(SQL_DAY_3(made)))
       for (const sql of [SQL_DAY_3(path, 'sum(volume)'), `SELECT sum(close) FROM read_parquet('${path}')`]) {
-        const failed = await files.query(sql).then(() => null, (thrown: unknown) => String(thrown))
+        const failed = await files.query(sql).then(
+          () => null,
+          (thrown: unknown) => String(thrown),
+        )
         expect(failed, sql).to.match(/TProtocolException|Error/)
       }
     }
@@ -99,11 +106,16 @@ describe('Parquet by ranges over HTTP', () => {
   it('an object that was replaced in mid-read is PRECONDITION_FAILED, and nothing of it is mixed', async () => {
     const reader = remote()
     const from = source()
-    const swapped = { ...from, tail: async (...o: Parameters<typeof from.tail>) => {
-      const answer = await from.tail(...o)
-      await files.connection.run(`COPY (SELECT * REPLACE (close + 1 AS close) FROM read_parquet('${made}')) TO '${served}'`)
-      return answer
-    } }
+    const swapped = {
+      ...from,
+      tail: async (...o: Parameters<typeof from.tail>) => {
+        const answer = await from.tail(...o)
+        await files.connection.run(
+          `COPY (SELECT * REPLACE (close + 1 AS close) FROM read_parquet('${made}')) TO '${served}'`,
+        )
+        return answer
+      },
+    }
     await failingWith('PRECONDITION_FAILED', reader.fetch(swapped, DAY_3, signal))
     expect(server.requests.some(({ status }) => status === 412)).to.equal(true)
     const now = await reader.fetch(source(), DAY_3, signal)
@@ -143,7 +155,12 @@ describe('Parquet by ranges over HTTP', () => {
     server.faults.set({ latencyMs: 5_000 })
     const reading = remote().fetch(source(), DAY_3, abort.signal)
     setTimeout(() => abort.abort(new Error('enough')), 50)
-    expect(await reading.then(() => null, (thrown: unknown) => (thrown as Error).message)).to.equal('enough')
+    expect(
+      await reading.then(
+        () => null,
+        (thrown: unknown) => (thrown as Error).message,
+      ),
+    ).to.equal('enough')
   })
 
   it('a damaged index or a short file is fetched anew', async () => {
