@@ -8,7 +8,8 @@ import { loadConfig, type Config } from './config.js'
  */
 export class BinanceArchive extends ArchiveReader {
   constructor({ archiveUrl }: { readonly archiveUrl?: string } = {}) {
-    super(async () => readerSettingsOf((await loadConfig(archiveUrl === undefined ? {} : { ARCHIVE_URL: archiveUrl })).config))
+    const given = archiveUrl === undefined ? {} : { ARCHIVE_URL: archiveUrl }
+    super(async () => readerSettingsOf((await loadConfig(given)).config))
   }
 }
 

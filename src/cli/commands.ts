@@ -15,5 +15,6 @@ import { worker } from './commands/worker.js'
 
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: readonly (CommandSpec | CommandGroup)[] = [
-  demo, backfill, worker, status, cancel, verify, query, exportCommand, reconcile, quarantine, server, doctor, completion,
+  demo, backfill, worker, status, cancel, verify, query, exportCommand, reconcile, quarantine, server, doctor,
+  completion,
 ]

@@ -92,8 +92,10 @@ async function merged(e: Export, folder: string): Promise<AsyncIterable<Uint8Arr
 
 /** A folder for intermediate files: beside the file to be, where there is room for it anyway. */
 async function withScratch<T>(path: string | null, work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(join(path === null ? tmpdir() : dirname(path), '.candlelake-export-')).catch((thrown: unknown) => {
-    throw new PipelineError('BAD_USAGE', 'the folder cannot be written to', { at: path, do: 'name another one' }, thrown)
+  const beside = path === null ? tmpdir() : dirname(path)
+  const folder = await mkdtemp(join(beside, '.candlelake-export-')).catch((thrown: unknown) => {
+    const facts = { at: path, do: 'name another one' }
+    throw new PipelineError('BAD_USAGE', 'the folder cannot be written to', facts, thrown)
   })
   try {
     return await work(folder)

@@ -59,8 +59,9 @@ export class ExportTracker {
     this.#pace.rows.sample(this.rows, nowMs)
     this.#pace.bytes.sample(bytes, nowMs)
     const download: StageView = {
-      stage: 'download', done: this.#before + Math.floor(this.#download.share * this.#current.length), total: this.total,
-      unit: 'bytes', amount: bytes, amountTotal: this.#download.total, perSecond: this.#pace.bytes.perSecond(), etaSeconds: null,
+      stage: 'download', done: this.#before + Math.floor(this.#download.share * this.#current.length),
+      total: this.total, unit: 'bytes', amount: bytes, amountTotal: this.#download.total,
+      perSecond: this.#pace.bytes.perSecond(), etaSeconds: null,
     }
     const written: StageView = {
       stage: 'export', done, total: this.total, unit: 'rows', amount: this.rows, amountTotal: null,

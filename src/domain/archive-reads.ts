@@ -30,8 +30,8 @@ export function daysToLookUp(at: Slice, monthly: MonthlyFiles): string[] {
 }
 
 /**
- * Which files serve a slice: each month's ZIP; its dailies where it is missing, as many as there are; and for a few days
- * of a month their dailies, where all are there and smaller than the month. Months without any file are left out.
+ * Which files serve a slice: each month's ZIP; its dailies where it is missing, as many as there are; and for a few
+ * days of a month their dailies, where all are there and smaller than the month. Months without any file are left out.
  */
 export function planReads(at: Slice, monthly: MonthlyFiles, daily: DailyFiles): ArchiveRead[] {
   return partitionsOf(at).flatMap((partition) => {

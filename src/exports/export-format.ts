@@ -7,4 +7,4 @@ export type TextFormat = Exclude<ExportFormat, 'parquet' | 'arrow'>
 
 /** The format that a file's name ends in; null for none. */
 export const formatOfPath = (path: string): ExportFormat | null =>
-  [...EXPORT_FORMATS].sort((a, b) => b.length - a.length).find((format) => path.toLowerCase().endsWith(`.${format}`)) ?? null
+  EXPORT_FORMATS.find((format) => path.toLowerCase().endsWith(`.${format}`)) ?? null

@@ -63,12 +63,14 @@ export async function* gzipped(pieces: Pieces): AsyncGenerator<Uint8Array> {
 }
 
 /** A file's bytes, in pieces. */
-export const piecesOf = (path: string): AsyncIterable<Uint8Array> => createReadStream(path, { highWaterMark: 1_048_576 })
+export const piecesOf = (path: string): AsyncIterable<Uint8Array> =>
+  createReadStream(path, { highWaterMark: 1_048_576 })
 
 async function writing(path: string, at: string, work: (handle: FileHandle) => Promise<number>): Promise<number> {
   const handle = await open(at, 'w').catch((thrown: unknown) => {
     const why = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown reason'
-    throw new PipelineError('BAD_USAGE', `the file cannot be written (${why})`, { at: path, do: 'name another one' }, thrown)
+    const facts = { at: path, do: 'name another one' }
+    throw new PipelineError('BAD_USAGE', `the file cannot be written (${why})`, facts, thrown)
   })
   try {
     return await work(handle)

@@ -8,14 +8,16 @@ type Rows = { readonly series: Series; readonly batches: Batches<Candle<number> 
 type AnyCandle = Candle<number | string>
 
 /**
- * Candles of some series as one Arrow IPC stream with the columns of a lake. Exact decimals are text, as in the streams of
- * queries.
+ * Candles of some series as one Arrow IPC stream with the columns of a lake. Exact decimals are text, as in the streams
+ * of queries.
  */
 export async function* arrowCandles(parts: Iterable<Rows>): AsyncGenerator<Uint8Array> {
   const frames = framesOf(parts)
   const first = await frames.next()
   const isText = first.done !== true && first.value.isText
-  const columns = CANDLE_COLUMNS.map(({ name, kind }): ResultColumn => ({ name, kind: kindOf(kind, isText), type: kind }))
+  const columns = CANDLE_COLUMNS.map(
+    ({ name, kind }): ResultColumn => ({ name, kind: kindOf(kind, isText), type: kind }),
+  )
   const all = async function* (): AsyncGenerator<Frame> {
     if (first.done === true) return
     yield first.value.frame

@@ -61,4 +61,6 @@ const spanOf = (months: readonly Month[]): TimeRange =>
   ({ fromUs: monthRange(months[0] ?? '').fromUs, toUs: monthRange(months.at(-1) ?? '').toUs })
 
 const named = ({ dataset, symbols, intervals }: WantedCandles): Series[] =>
-  'names' in symbols ? symbols.names.flatMap((symbol) => (intervals ?? []).map((interval) => ({ dataset, symbol, interval }))) : []
+  'names' in symbols
+    ? symbols.names.flatMap((symbol) => (intervals ?? []).map((interval) => ({ dataset, symbol, interval })))
+    : []

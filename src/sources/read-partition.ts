@@ -28,8 +28,8 @@ export type PartitionRead = {
 }
 
 /**
- * Reads the ZIPs of a partition: hashes, inflates, checks CRCs, reads and judges every row. One place decides what of an
- * archive file is taken, for the lake and for who reads the archive directly.
+ * Reads the ZIPs of a partition: hashes, inflates, checks CRCs, reads and judges every row. One place decides what of
+ * an archive file is taken, for the lake and for who reads the archive directly.
  * @throws {CORRUPT, ZIP_CORRUPT, ZIP_REFUSED} @throws {STAGING_LOST} a file is gone or has another SHA-256
  */
 export async function readPartition(

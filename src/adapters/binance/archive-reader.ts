@@ -92,7 +92,7 @@ export class ArchiveReader extends Resource {
     for await (const { rows, range } of this.months(at, 'decimal', c)) yield* candleBatches(rows, range)
   }
 
-  /** The same, a month at a time, as the engine holds rows: those of a month are good until the next one is asked for. */
+  /** The same, a month at a time, as the engine holds rows: those of a month are good until the next is asked for. */
   async *months(at: Partition | Slice, numericType: NumericType, c: Call = {}): AsyncGenerator<ReadMonth> {
     const signal = this.#signalOf(c)
     const asked = sliceFor(at)

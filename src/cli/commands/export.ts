@@ -29,7 +29,8 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
   const path = file === undefined || file === '-' ? null : file
   const format = formatFor(flags, path)
   if (path === null && (format === 'parquet' || format === 'arrow') && process.stdout.isTTY) {
-    throw new PipelineError('BAD_USAGE', `a terminal cannot show ${format}`, { at: '--format', do: 'write a file: -o FILE' })
+    const facts = { at: '--format', do: 'write a file: -o FILE' }
+    throw new PipelineError('BAD_USAGE', `a terminal cannot show ${format}`, facts)
   }
   const wanted = await wantedOf(flags, async () => await (await import('node:stream/consumers')).text(process.stdin))
   const { runExport } = await import('../export-run.js')
@@ -59,6 +60,7 @@ function formatFor(flags: FlagValues, path: string | null): ExportFormat {
 }
 
 const isBrokenPipe = (thrown: unknown): boolean =>
-  thrown instanceof Error && 'code' in thrown && (thrown.code === 'EPIPE' || thrown.code === 'EIO')
+  thrown instanceof Error && 'code' in thrown && ['EPIPE', 'EIO'].includes(String(thrown.code))
 
-const isCorrupt = ({ code }: PipelineError): boolean => code === 'OBJECT_CORRUPT' || policyOf(code).end === 'quarantined'
+const isCorrupt = ({ code }: PipelineError): boolean =>
+  code === 'OBJECT_CORRUPT' || policyOf(code).end === 'quarantined'

@@ -20,5 +20,6 @@ export function sayExport(out: Output, summary: ExportSummary): void {
 function sentence({ file, series, partitions, rows, bytes, seconds }: ExportSummary): string {
   const what = `${plural(rows, 'row')} of ${plural(partitions, 'partition')}`
   const to = file === null ? '' : ` to ${file}`
-  return `Exported ${what} of ${plural(series, 'series', 'series')}${to} in ${formatSeconds(seconds)}: ${formatBytes(bytes)}`
+  const cost = `${formatSeconds(seconds)}: ${formatBytes(bytes)}`
+  return `Exported ${what} of ${plural(series, 'series', 'series')}${to} in ${cost}`
 }

@@ -21,9 +21,11 @@ export type FoundCandles = { readonly at: Slice; readonly months: readonly Month
 /** Somewhere that candles of many series can be had from: a lake, or the archive itself. */
 export interface CandleSource {
   /** By symbol and interval; `onMissing` hears of named series of which nothing is there. */
-  find(wanted: WantedCandles, o: { signal: AbortSignal; onMissing: (series: Series) => void }): AsyncIterable<FoundCandles>
+  find(
+    wanted: WantedCandles, o: { signal: AbortSignal; onMissing: (series: Series) => void },
+  ): AsyncIterable<FoundCandles>
   /** Numbers as a double lake holds them, or as exact decimals. */
   read(at: Slice, call: Call): Batches<Candle<number> | Candle<string>>
-  /** Parquet files that hold all candles of the slice, in order, each with its month; they last as long as `scratch`. */
+  /** Parquet files with all candles of the slice, in order, each with its month; they last as long as `scratch`. */
   files(at: Slice, o: { scratch: string } & Call): AsyncIterable<{ readonly month: Month; readonly path: string }>
 }
