@@ -5,6 +5,7 @@ import { catalog } from './commands/catalog.js'
 import { completion } from './commands/completion.js'
 import { demo } from './commands/demo.js'
 import { doctor } from './commands/doctor.js'
+import { exportCommand } from './commands/export.js'
 import { gc } from './commands/gc.js'
 import { lake } from './commands/lake.js'
 import { query } from './commands/query.js'
@@ -18,6 +19,6 @@ import { workers } from './commands/workers.js'
 
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: readonly (CommandSpec | CommandGroup)[] = [
-  demo, backfill, worker, workers, status, cancel, verify, query, reconcile, gc, catalog, quarantine, lake, server,
-  doctor, completion,
+  demo, backfill, worker, workers, status, cancel, verify, query, exportCommand, reconcile, gc, catalog, quarantine, lake,
+  server, doctor, completion,
 ]
