@@ -1,5 +1,6 @@
 import { openHttp } from './adapters/binance/http.js'
-import { httpOptionsOf, type Services } from './compose-services.js'
+import { httpOptionsOf } from './compose-http.js'
+import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
 
 /** What keeps the catalog, for people; opens it. @throws {CATALOG_UNREACHABLE, EMBEDDED_FAILED} */

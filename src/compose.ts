@@ -87,6 +87,8 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
       return await composeServer(config, services, { ...o, log, metrics })
     },
     query: async (o) => new (await import('./lake/candle-query.js')).CandleQuery(await services.query(), o),
+    candles: async (from) => (await services.exports()).candles(from),
+    mergeParquet: async (o) => await (await services.exports()).merger.merge(o),
     ...composeHot(config, services),
     askArchive: () => askArchive(config),
     askEngine: () => askEngine(),

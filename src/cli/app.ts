@@ -1,6 +1,7 @@
 import type { Config } from '../config.js'
 import type { Partition, Series } from '../domain/partition.js'
 import type { ArchiveListing } from '../domain/ports/archive.js'
+import type { CandleSource } from '../domain/ports/candle-source.js'
 import type { HotStore } from '../domain/ports/hot-store.js'
 import type { JobQueue } from '../domain/ports/job-queue.js'
 import type { KeeperCatalog, PartitionFilter } from '../domain/ports/keeper-catalog.js'
@@ -8,6 +9,7 @@ import type { ObjectStore } from '../domain/ports/object-store.js'
 import type { Log, Observe } from '../domain/ports/observe.js'
 import type { PlanCatalog, Run } from '../domain/ports/plan-catalog.js'
 import type { Staging } from '../domain/ports/staging.js'
+import type { OpenRange } from '../domain/range.js'
 import type { Stage } from '../domain/states.js'
 import type { CandleQuery, CandleQueryOptions } from '../lake/candle-query.js'
 import type { HybridRepository } from '../lake/hybrid-repository.js'
@@ -55,6 +57,10 @@ export interface App {
   serve(o: { host: string; port: number }): Promise<Serving>
   /** Questions to the lake; without options as configured. */
   query(o?: CandleQueryOptions): Promise<CandleQuery<unknown>>
+  /** Candles of the lake, or of the archive itself, to be exported. */
+  candles(from: 'lake' | 'archive'): Promise<CandleSource>
+  /** The rows of Parquet files that open in the range as one file, in order; gives how many. @throws {DISK_FULL} */
+  mergeParquet(o: { paths: readonly string[]; range: OpenRange; path: string; signal: AbortSignal }): Promise<number>
   /** Recent rows in Postgres. */
   hot(): Promise<HotStore>
   /** Copies verified months into the hot rows. */

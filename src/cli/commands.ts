@@ -5,6 +5,7 @@ import { catalog } from './commands/catalog.js'
 import { completion } from './commands/completion.js'
 import { demo } from './commands/demo.js'
 import { doctor } from './commands/doctor.js'
+import { exportCommand } from './commands/export.js'
 import { gc } from './commands/gc.js'
 import { hot } from './commands/hot.js'
 import { lake } from './commands/lake.js'
@@ -19,6 +20,6 @@ import { workers } from './commands/workers.js'
 
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: readonly (CommandSpec | CommandGroup)[] = [
-  demo, backfill, worker, workers, status, cancel, verify, query, hot, reconcile, gc, catalog, quarantine, lake,
-  server, doctor, completion,
+  demo, backfill, worker, workers, status, cancel, verify, query, exportCommand, hot, reconcile, gc, catalog, quarantine,
+  lake, server, doctor, completion,
 ]

@@ -34,7 +34,7 @@ export class CandleQuery<N = number> implements AsyncDisposable {
   /**
    * Bars of a coarser interval, in time order: first open, highest high, lowest low, last close, sums of volumes and
    * trades. Buckets are the exchange's own (UTC; weeks from Monday). `complete` is false where source bars are missing
-   * or the slice cuts the bucket. Sums of doubles are compensated, of decimals exact.
+   * or the slice cuts the bucket. Sums are exact.
    * @throws {BAD_INTERVAL} an interval that is not a multiple of the slice's
    * @throws {QUERY_TIMEOUT, QUERY_MEMORY, SCHEMA_MISMATCH, OBJECT_CORRUPT, STORE_UNREACHABLE}
    */

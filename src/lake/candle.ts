@@ -1,17 +1,9 @@
+import type { Call } from '../domain/call.js'
 import { CANDLE_COLUMNS, type CandleColumnName } from '../domain/candle.js'
+import type { Candle } from '../domain/candle-row.js'
 
-/**
- * A bar. Instants are microseconds since 1970 UTC; `closeTimeUs` is the last instant of the bar as the exchange states
- * it. `N` is number in a double lake, exact decimal text in a decimal one.
- */
-export type Candle<N = number> = {
-  readonly openTimeUs: bigint
-  readonly closeTimeUs: bigint
-  readonly trades: number
-} & { readonly [K in NumericField]: N }
-
-export type NumericField =
-  'open' | 'high' | 'low' | 'close' | 'volume' | 'quoteVolume' | 'takerBuyVolume' | 'takerBuyQuoteVolume'
+export type { Call } from '../domain/call.js'
+export type { Batches, Candle } from '../domain/candle-row.js'
 
 export type CandleField = keyof Candle
 
@@ -25,12 +17,6 @@ function fieldOf(column: CandleColumnName): CandleField {
   if (column === 'close_time') return 'closeTimeUs'
   return column.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase()) as CandleField
 }
-
-/** Rows in pieces, in time order; leaving the loop frees everything. */
-export type Batches<T> = AsyncIterable<T[]>
-
-/** What every call may be given: an abort rejects with the signal's reason and leaves nothing half written. */
-export type Call = { readonly signal?: AbortSignal }
 
 const NEVER: AbortSignal = new AbortController().signal
 

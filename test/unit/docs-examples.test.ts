@@ -51,8 +51,8 @@ describe('examples in docs', function () {
   this.timeout(120_000)
 
   it('compile', () => {
-    const examples = examplesOf('library.md')
-    expect(examples.size).to.be.greaterThan(4)
+    const examples = new Map([...examplesOf('library.md'), ...examplesOf('hot.md')])
+    expect(examples.size).to.be.greaterThan(5)
     expect(complaints(examples)).to.deep.equal([])
   })
 

@@ -4,7 +4,8 @@ import { readFile, stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { PipelineError } from '../../domain/errors.js'
 
-const CHUNK_BYTES = 262_144
+/** Larger ones cost memory: pieces are put together to parts. */
+const CHUNK_BYTES = 65_536
 
 /** The length of a local file to send. @throws {STAGING_LOST} */
 export async function lengthOf(path: string): Promise<number> {

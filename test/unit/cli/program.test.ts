@@ -35,6 +35,7 @@ describe('the command line', () => {
       'cancel',
       'verify',
       'query',
+      'export',
       'hot stats',
       'hot load',
       'hot prune',

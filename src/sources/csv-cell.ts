@@ -1,4 +1,4 @@
-import type { FindingCode } from '../../domain/findings.js'
+import type { FindingCode } from '../domain/findings.js'
 import { setBigInteger, setInteger, type Column } from './candle-rows.js'
 
 /** Why a cell is refused; the reader adds where it stands. */

@@ -1,5 +1,5 @@
-import type { Finding, FindingCode } from '../../domain/findings.js'
-import { PipelineError } from '../../domain/errors.js'
+import type { Finding, FindingCode } from '../domain/findings.js'
+import { PipelineError } from '../domain/errors.js'
 
 const EXAMPLE_MAX = 200
 

@@ -1,4 +1,4 @@
-import { CANDLE_COLUMNS, type NumericType } from '../../domain/candle.js'
+import { CANDLE_COLUMNS, type NumericType } from '../domain/candle.js'
 
 /** The columns that vary from row to row: the archive's first eleven CSV fields, in that order. */
 export const ROW_COLUMNS = CANDLE_COLUMNS.flatMap(({ name, kind }) => (kind === 'text' ? [] : [{ name, kind }]))

@@ -2,7 +2,7 @@ import { createReadStream, readSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { PassThrough, type Readable } from 'node:stream'
 import unzipper from 'unzipper'
-import { PipelineError } from '../../domain/errors.js'
+import { PipelineError } from '../domain/errors.js'
 import { shown } from './findings-log.js'
 import { ENTRIES_MAX } from './zip-limits.js'
 
