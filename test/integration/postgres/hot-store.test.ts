@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { COPY_FROM_ROWS } from '../../../src/adapters/postgres/hot/write.js'
 import type { HotCandle } from '../../../src/domain/hot-candle.js'
+import { PipelineError } from '../../../src/domain/errors.js'
 import { sliceOf } from '../../../src/domain/slice.js'
 import { BTC_1M, hotBar, hotBars, MINUTE_US, usAt } from '../../support/hot-candles.js'
 import { openFresh, type Opened } from './catalog-fixture.js'
@@ -64,6 +65,27 @@ describe('hot rows', () => {
       expect(await catalog.hot.read(YEAR)).to.deep.equal(hotBars('2024-01-01T00:00Z', 3))
     }
     expect(catalog.pool.waitingCount + catalog.pool.totalCount - catalog.pool.idleCount, 'connections held').to.equal(0)
+  })
+
+  it('a connection that breaks in the middle of a batch costs the batch whole, and nothing after it', async () => {
+    let broken = 0
+    for (let round = 0; round < 10; round++) {
+      const rows = hotBars('2024-01-01T00:00Z', 20_000, round)
+      const saving = catalog.hot.save(BTC_1M, rows, 'closed').then(() => null, (error: unknown) => error)
+      await new Promise((resolve) => setTimeout(resolve, 20 + round * 15))
+      await catalog.pool.query(`select pg_terminate_backend(pid) from pg_stat_activity
+        where query like '%hot_given%' and pid <> pg_backend_pid()`)
+      const thrown = await saving
+      const [first] = await catalog.hot.read(sliceOf(BTC_1M, usAt('2024-01-01'), usAt('2024-01-01T00:01Z')))
+      const last = await catalog.hot.latest(BTC_1M, 1)
+      if (thrown === null) expect([first, ...last]).to.deep.equal([rows[0], rows.at(-1)])
+      else {
+        expect(thrown).to.be.instanceOf(PipelineError).and.have.property('code', 'CATALOG_UNREACHABLE')
+        expect([first, ...last]).to.not.include.deep.members([rows[0]]).and.not.include.deep.members([rows.at(-1)])
+        broken++
+      }
+    }
+    expect(broken, 'batches that were cut off').to.be.greaterThan(0)
   })
 
   it('many who store rows of new days at once make each partition once', async () => {
