@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import type { HotCandle, Standing } from '../../../src/domain/hot-candle.js'
 import { STANDINGS } from '../../../src/domain/hot-candle.js'
 import { monthOfUs } from '../../../src/domain/month.js'
+import type { Series } from '../../../src/domain/partition.js'
 import { sliceOf } from '../../../src/domain/slice.js'
 import { candleReader } from '../../../src/lake/hot-repository.js'
 import { failingWith } from '../../support/failing-with.js'
@@ -10,7 +11,7 @@ import { BTC_1M, hotBar, usAt } from '../../support/hot-candles.js'
 import { openHybrid, type Hybrid } from '../../support/hybrid.js'
 
 /** Ten steps each; CI asks for 10,000 steps. */
-const RUNS = Number(process.env['HYBRID_STEPS'] ?? 120) / 10
+const RUNS = Number(process.env['HYBRID_STEPS'] ?? 200) / 10
 const SEED = Number(process.env['HYBRID_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
 const HOUR_US = 3_600_000_000n
@@ -88,16 +89,23 @@ const plain = ({ openTimeUs, closeTimeUs, ...rest }: HotCandle): unknown =>
 describe('hot and warm through random sequences', function () {
   this.timeout(Math.max(120_000, RUNS * 10_000))
 
+  let h: Hybrid
+  let runs = 0
+
+  before(async () => {
+    h = await openHybrid()
+  })
+
+  after(() => h.close())
+
   it(`hold what two maps hold, after every step (HYBRID_SEED=${SEED})`, async () => {
     const reached = new Set<string>()
     const property = fc.asyncProperty(fc.array(step, { minLength: 7, maxLength: 13 }), async (steps) => {
-      const h = await openHybrid()
-      try {
-        const model = new Model()
-        const published = new Set<string>()
-        for (const one of steps) await take(one, { h, model, published, reached })
-      } finally {
-        await h.close()
+      const series = { ...BTC_1M, symbol: `RUN${++runs}USDT` }
+      const world: World = { h, series, model: new Model(), published: new Set(), reached }
+      for (const one of steps) await take(one, world)
+      for (const day of await h.catalog.hot.partitions()) {
+        await h.catalog.pool.query(`drop table hot_candles_${day.replaceAll('-', '')}`)
       }
     })
     await fc.assert(property, { numRuns: RUNS, seed: SEED, endOnFailure: true, examples: [[EXAMPLE]] })
@@ -107,22 +115,23 @@ describe('hot and warm through random sequences', function () {
 
 type World = {
   readonly h: Hybrid
+  readonly series: Series
   readonly model: Model
   readonly published: Set<string>
   readonly reached: Set<string>
 }
 
-async function take(one: Step, { h, model, published, reached }: World): Promise<void> {
+async function take(one: Step, { h, series, model, published, reached }: World): Promise<void> {
   reached.add(one.kind)
   if (one.kind === 'save') {
     const [rows, standing] = [one.hours.map((us) => hotBar(us, one.version)), STANDINGS.indexOf(one.standing)]
-    expect(await h.catalog.hot.save(BTC_1M, rows, one.standing)).to.equal(model.save(rows, standing))
+    expect(await h.catalog.hot.save(series, rows, one.standing)).to.equal(model.save(rows, standing))
   } else if (one.kind === 'publish') {
     const known = model.rows().filter(({ openTimeUs }) => monthOfUs(openTimeUs) === one.month)
     const more = one.more.filter((us) => monthOfUs(us) === one.month).map((us) => hotBar(us, 9))
     const rows = [...new Map([...more, ...known.slice(one.lacks)].map((row) => [row.openTimeUs, row])).values()]
     if (rows.length === 0) return
-    await h.publish(BTC_1M, one.month, rows)
+    await h.publish(series, one.month, rows)
     for (const us of model.warm.keys()) if (monthOfUs(us) === one.month) model.warm.delete(us)
     for (const row of rows) model.warm.set(row.openTimeUs, row)
     published.add(one.month)
@@ -135,7 +144,7 @@ async function take(one: Step, { h, model, published, reached }: World): Promise
     if (gone.length < days.length) reached.add('days stayed')
     for (const us of model.hot.keys()) if (gone.includes(dayOf(us))) model.hot.delete(us)
   } else {
-    const at = sliceOf(BTC_1M, one.from, one.from + BigInt(one.hours) * HOUR_US)
+    const at = sliceOf(series, one.from, one.from + BigInt(one.hours) * HOUR_US)
     const isIn = (us: bigint): boolean => us >= at.fromUs && us < at.toUs
     if ([...model.warm.keys()].some(isIn)) {
       reached.add('refused')
@@ -147,8 +156,8 @@ async function take(one: Step, { h, model, published, reached }: World): Promise
     }
   }
   const want = model.rows().map(candle)
-  expect(await h.repository.getByDateRange(WHOLE), `after ${one.kind}`).to.deep.equal(want)
-  expect(await h.repository.getLatest(BTC_1M, 7), `newest after ${one.kind}`).to.deep.equal(want.slice(-7))
+  expect(await h.repository.getByDateRange({ ...WHOLE, ...series }), `after ${one.kind}`).to.deep.equal(want)
+  expect(await h.repository.getLatest(series, 7), `newest after ${one.kind}`).to.deep.equal(want.slice(-7))
   const days = [...new Set(want.map(({ openTimeUs }) => dayOf(openTimeUs)))]
-  expect(await h.repository.getAvailableDates(BTC_1M)).to.deep.equal(days)
+  expect(await h.repository.getAvailableDates(series)).to.deep.equal(days)
 }
