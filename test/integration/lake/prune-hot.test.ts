@@ -90,6 +90,16 @@ describe('retention of hot rows', () => {
     expect(await hot.partitions()).to.deep.equal([])
   })
 
+  it('two who prune at once let every row go once', async () => {
+    await h.publish(BTC_1M, '2024-01', hotBars('2024-01-29T00:00Z', 4_320))
+    await save(BTC_1M, '2024-01-29T00:00Z', 4_320)
+    const both = await Promise.all([h.prune({ now: NOW }), h.prune({ now: NOW })])
+    expect(both.flat().reduce((sum, { rows }) => sum + rows, 0)).to.equal(4_320)
+    expect(both.flat().flatMap(({ kept }) => kept).filter(({ why }) => why !== 'changed' && why !== 'busy')).to.deep.equal([])
+    expect(await h.catalog.hot.partitions()).to.deep.equal([])
+    expect(await h.repository.getByDateRange(YEAR)).to.have.length(4_320)
+  })
+
   it('who writes a day while it is dropped waits and writes after it', async () => {
     await h.publish(BTC_1M, '2024-01', hotBars('2024-01-31T00:00Z', 9))
     let dropped = 0
