@@ -40,7 +40,8 @@ const series = (n: number): Series => ({ dataset: 'spot-klines', symbol: `BENCH$
 
 function candles(count: number): HotCandle[] {
   return Array.from({ length: count }, (_, n) => {
-    const number = (salt: number): string => `${20_000 + (n * 7_919 + salt) % 9_973}.${10_000_000 + n * 31 % 89_999_999}`
+    const fraction = 10_000_000 + n * 31 % 89_999_999
+    const number = (salt: number): string => `${20_000 + (n * 7_919 + salt) % 9_973}.${fraction}`
     const numbers = Object.fromEntries(HOT_NUMBERS.map((field, i) => [field, number(i)])) as Pick<HotCandle, 'open'>
     const openTimeUs = START_US + BigInt(n) * MINUTE_US
     return { openTimeUs, closeTimeUs: openTimeUs + MINUTE_US - 1_000n, trades: n % 500, ...numbers } as HotCandle

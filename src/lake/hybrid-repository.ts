@@ -19,8 +19,8 @@ export interface HybridRepository<N> extends MarketDataRepository<Candle<N>> {
 type Sides<N> = { readonly hot: HotStore; readonly lake: Lake<N>; readonly numericType: NumericType }
 
 /**
- * Hot rows and the months that the catalog says are published, as one. Which months these are and what is hot is read in
- * one snapshot, and the objects are the exact ones that it names: rows leave hot only after their month is in the
+ * Hot rows and the months that the catalog says are published, as one. Which months these are and what is hot is read
+ * in one snapshot, and the objects are the exact ones that it names: rows leave hot only after their month is in the
  * catalog, so they are on one side in any snapshot. Where both have a row of one time, the month's counts, unless it is
  * provisional.
  */

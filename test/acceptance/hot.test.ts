@@ -113,8 +113,8 @@ if (REAL !== null) describe('acceptance: real archive rows in hot', function () 
           const ended = await runCli(['backfill', ...series, '--from', month, '--to', month, '--json', '-q'], home.env)
           expect(ended.code, ended.stderr).to.equal(0)
           const name = `${symbol}-${interval}-${month}`
-          const [zip, csv] = [join(REAL, root, `monthly/klines/${symbol}/${interval}/${name}.zip`), join(home.dir, `${name}.csv`)]
-          writeFileSync(csv, memberOf(zip))
+          const csv = join(home.dir, `${name}.csv`)
+          writeFileSync(csv, memberOf(join(REAL, root, `monthly/klines/${symbol}/${interval}/${name}.zip`)))
           const into = `${market}-klines/${symbol}/${interval}`
           const load = await runCli(['hot', 'load', into, '--csv', csv, '--json', '-q'], home.env)
           expect(load.code, load.stderr).to.equal(0)

@@ -12,7 +12,7 @@ const MONTHS = ['2024-01', '2024-02', '2024-03'] as const
 const BARS = ['2024-01-31', '2024-02-29', '2024-03-31'].map((day) => hotBars(`${day}T23:45Z`, 15))
 const ROWS = BARS.flat().map(candleReader<unknown>('double'))
 
-for (const s3 of [false, true]) describe(`a reader beside moving rows, the lake a ${s3 ? 'bucket' : 'folder'}`, function () {
+for (const s3 of [false, true]) describe(`a reader beside rows that move into a ${s3 ? 'bucket' : 'folder'}`, function () {
   this.timeout(120_000)
   let h: Hybrid
 

@@ -49,7 +49,8 @@ describe('configuration', () => {
   it('refuses a transaction pooler and says what to use, without showing the address', async () => {
     const pooler = 'postgres://postgres.ref:hush@aws-0-eu-central-1.pooler.supabase.com'
     const direct = 'postgres://u:hush@db.ref.supabase.co'
-    for (const address of [`${pooler}:6543/postgres`, `${direct}:6543/postgres`, 'postgres://u:hush@db/x?pgbouncer=true']) {
+    const marked = 'postgres://u:hush@db/x?pgbouncer=true'
+    for (const address of [`${pooler}:6543/postgres`, `${direct}:6543/postgres`, marked]) {
       for (const name of ['DATABASE_URL', 'QUEUE_URL']) {
         const problems = await problemsOf({ environment: { [name]: address } })
         expect(problems).to.include(name).and.include('session pooler (port 5432)').and.not.include('hush')

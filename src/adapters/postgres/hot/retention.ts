@@ -54,7 +54,8 @@ export async function remove(db: Kysely<unknown>, day: Day, held: readonly Held[
     if (removed.length === found.length) await sql`drop table if exists ${sql.id(tableOf(day))}`.execute(trx)
     else if (removed.length > 0) {
       const ids = removed.map(({ series }) => now.get(seriesKeyOf(series))?.series_id)
-      await sql`delete from hot_candles c where c.series_id = any (${ids}::int[]) and ${isIn(rangeOf(day))}`.execute(trx)
+      await sql`
+        delete from hot_candles c where c.series_id = any (${ids}::int[]) and ${isIn(rangeOf(day))}`.execute(trx)
     }
     return removed
   })
