@@ -6,7 +6,7 @@ import {
 import { freshDatabase, urlOf, type TestDatabase } from '../support/postgres.js'
 import { startRedis, type TestRedis } from '../support/redis.js'
 import { acquireS3, newPrefix, type TestS3 } from '../support/s3.js'
-import { digestsOf, keysOf, uploadsOf } from '../support/s3-look.js'
+import { digestsOf, keysOf, removeAll, uploadsOf } from '../support/s3-look.js'
 
 const ASKED = ['backfill', '--symbols', 'all', '--intervals', 'all']
 
@@ -26,6 +26,8 @@ describe('acceptance: lake and staging in buckets', function () {
   const s3Env = (lake: string, staging: string): Record<string, string> => ({
     LAKE_URL: lake, STAGING_URL: staging, S3_ENDPOINT: s3.endpoint, S3_REGION: s3.region,
     S3_ACCESS_KEY_ID: s3.accessKeyId, S3_SECRET_ACCESS_KEY: s3.secretAccessKey,
+    // A run ends at the next look of a worker.
+    RECONCILE_SECONDS: '5',
   })
   const backfill = (home: Home, ...more: string[]): Promise<Ended> =>
     runCli([...ASKED, '--from', sample.from, '--to', sample.to, '--json', '-q', ...more], home.env)
@@ -63,6 +65,10 @@ describe('acceptance: lake and staging in buckets', function () {
     expect(summaryOf(again).partitions).to.include({ verified: 12 })
     expect(verified.code, verified.stderr).to.equal(0)
     expect(reconciled.code, reconciled.stderr).to.equal(0)
+    const collected = await runCli(['gc', '--dry-run', '--json'], home.env)
+    expect(collected.code, collected.stderr).to.equal(0)
+    const { items, foreign } = lastJson(collected) as { items: { kind: string; objects: number }[]; foreign: unknown }
+    expect(items.filter(({ objects }) => objects > 0), JSON.stringify(foreign)).to.deep.equal([])
     const doctor = lastJson(await runCli(['doctor', '--json'], home.env)) as { items: { name: string; ok: boolean; detail: string }[] }
     const stores = doctor.items.filter(({ name }) => name === 'lake' || name === 'staging')
     expect(stores.map(({ ok, detail }) => ok && detail.startsWith('s3://'))).to.deep.equal([true, true])
@@ -106,8 +112,37 @@ describe('acceptance: lake and staging in buckets', function () {
         expect(filesBelow(`${dir}/cache`), 'scratch files left on a host').to.deep.equal([])
       }
     })
+
+    it('staged objects that are gone are made again by the stage before, whose finished jobs are kept', async () => {
+      const [lake, staging] = [newPrefix(s3), newPrefix(s3)]
+      const database2 = await freshDatabase()
+      try {
+        const home = await homeWith({ ...s3Env(lake, staging), QUEUE_URL: `${redis.url}/1`, DATABASE_URL: urlOf(database2) })
+        const asked = ['backfill', '--symbols', 'BTCUSDT', '--intervals', '1h', '--from', sample.from, '--to', sample.to]
+        const downloading = startCli(['worker', '--stages', 'download'], home.env)
+        running.push(downloading)
+        const detached = await runCli([...asked, '--detach', '--json'], home.env)
+        await until('all three are downloaded', async () => (await partitionsOf(home))['converting'] === 3)
+        expect(await removeAll(s3, staging)).to.equal(3)
+        running.push(startCli(['worker', '--stages', 'convert,upload,verify'], home.env))
+        await settled(home, String(lastJson(detached)['run']))
+        expect(await partitionsOf(home)).to.include({ verified: 3 })
+        const wanted = Object.entries(inFolders).filter(([key]) => key.startsWith('spot-klines/btcusdt/1h/'))
+        expect(await digestsOf(s3, lake)).to.deep.equal(Object.fromEntries(wanted))
+      } finally {
+        for (const one of running.splice(0)) {
+          one.child.kill('SIGTERM')
+          await one.ended
+        }
+        await database2.drop()
+      }
+    })
   })
 })
+
+async function partitionsOf(home: Home): Promise<Record<string, number>> {
+  return (lastJson(await runCli(['status', '--json'], home.env)) as { lake: { partitions: Record<string, number> } }).lake.partitions
+}
 
 async function settled(home: Home, run: string): Promise<void> {
   await until(`run ${run} is over`, async () => {

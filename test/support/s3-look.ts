@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { GetObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
+import { DeleteObjectCommand, GetObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import { filesBelow } from './cli.js'
 import type { TestS3 } from './s3.js'
 
@@ -34,6 +34,16 @@ export function keysOf(s3: TestS3, url: string): Promise<string[]> {
     } while (ContinuationToken)
     return keys
   })
+}
+
+/** Removes every object below a URL; gives how many. */
+export async function removeAll(s3: TestS3, url: string): Promise<number> {
+  const { Bucket, Prefix } = placeOf(url)
+  const keys = await keysOf(s3, url)
+  await looking(s3, async (client) => {
+    for (const key of keys) await client.send(new DeleteObjectCommand({ Bucket, Key: Prefix + key }))
+  })
+  return keys.length
 }
 
 /** Keys of uploads that were begun below a URL and not ended. */
