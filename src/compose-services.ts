@@ -8,11 +8,12 @@ import { acquireEmbeddedPostgres } from './adapters/embedded-postgres/embedded-p
 import { openEngine } from './adapters/engine/engine-pool.js'
 import { openFileQuarantine } from './adapters/file-store/file-quarantine.js'
 import { openCatalog, type Catalog } from './adapters/postgres/connect.js'
-import { openLake, openS3Link, openStaging } from './compose-stores.js'
+import { openLake, openS3Link, openStaging, openStagingStore } from './compose-stores.js'
 import type { PipelineError } from './domain/errors.js'
 import type { Log } from './domain/ports/observe.js'
 import { openBackend, queueNamesOf } from './queues/backend.js'
 import { openJobQueue } from './queues/job-queue.js'
+import { ownLake, ownStaging, type OwnerPorts } from './workers/owner.js'
 
 /** Connections of one process to Postgres: the catalog's share; the queue has its own budget in `queues/backend.ts`. */
 const CATALOG_CONNECTIONS = 8
@@ -93,6 +94,20 @@ export function openServices(config: Config, log: Log) {
     return { value, close: () => value.close() }
   })
   const staging = once(async () => ({ value: await openStaging(config, s3) }))
+  const ownerPorts = async (): Promise<OwnerPorts> => {
+    const { opened: { keeper }, catalogId } = await adopted()
+    return { keeper, lake: await lake(), owner: { catalogId, numericType: config.numericType } }
+  }
+  // Asked once a process, before its first write: a lake does not change hands while workers run.
+  const marked = once(async () => {
+    const ports = await ownerPorts()
+    return { value: { ...ports, marker: await ownLake(ports, { dryRun: false }) } }
+  })
+  const owned = once(async () => {
+    const { lake: store, owner, marker } = await marked()
+    await ownStaging(await openStagingStore(config, s3), owner, marker)
+    return { value: { lake: store, staging: await staging() } }
+  })
   const quarantine = once(async () => {
     const url = join(config.candlelakeHome, 'quarantine')
     return { value: await openFileQuarantine({ url, create: true, maxBytes: config.quarantineMaxBytes }) }
@@ -104,7 +119,7 @@ export function openServices(config: Config, log: Log) {
   })
 
   return {
-    database, anyCatalog, catalog, backend, queue, archive, listing, lake, query, exports, staging, quarantine, engine,
+    database, anyCatalog, catalog, backend, queue, archive, listing, lake, query, exports, staging, quarantine, engine, ownerPorts, owned,
     close: async () => {
       while (opened.length > 0) await opened.pop()?.()
     },

@@ -5,7 +5,7 @@ import type { Workers, WorkerOptions } from './cli/app.js'
 import { failpointsOf } from './compose-failpoints.js'
 import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
-import { asPipelineError } from './domain/errors.js'
+import { asPipelineError, PipelineError, policyOf } from './domain/errors.js'
 import { BEAT_MS } from './domain/heartbeat.js'
 import { partitionKeyOf } from './domain/partition.js'
 import type { KeeperCatalog } from './domain/ports/keeper-catalog.js'
@@ -57,17 +57,21 @@ export async function openPorts(config: Config, services: Services, log: Log, ob
 /** Workers as those see them who watch over this process: `silentMs` is since the queue last answered all stages. */
 export type WorkersInHand = Workers & { isRunning(): boolean; silentMs(): number }
 
-/** Takes jobs in this process, reconciles and tells the catalog that it lives, until drained. */
+/** Takes jobs in this process, reconciles and tells the catalog that it lives, until drained. @throws {LAKE_MISMATCH} */
 export async function composeWorkers(
   config: Config, services: Services, o: { log: Log; observe: Observe; options: WorkerOptions },
 ): Promise<WorkersInHand> {
   const { log, options } = o
+  await refuseForeign(services, log)
   const ports = await openPorts(config, services, log, o.observe)
   const { keeper, plan } = await services.catalog()
   const concurrency = { ...configured(config), ...options.concurrency }
   const stages = options.stages.map((stage) => ({ stage, concurrency: concurrency[stage] }))
   const { workerId: name } = ports
-  const run = (job: StartedJob, signal: AbortSignal): ReturnType<typeof runStage> => runStage(job, ports, signal)
+  const run = async (job: StartedJob, signal: AbortSignal): ReturnType<typeof runStage> => {
+    await owned(services)
+    return await runStage(job, ports, signal)
+  }
   const backend = await services.backend()
   const handle = startWorkers({
     backend, stages, run, log, name, lockMs: config.jobLockSeconds * MS,
@@ -84,7 +88,7 @@ export async function composeWorkers(
     },
   })
   const stopped = new AbortController()
-  const reconciling = reconcileEvery({ ...ports, keeper, plan }, config.reconcileSeconds * MS, stopped.signal)
+  const reconciling = reconcileEvery({ ...ports, keeper, plan }, config.reconcileSeconds * MS, stopped.signal, () => services.owned())
   const beating = beat(keeper, ports, options.stages, handle, log)
   let drained: Promise<void> | undefined
   const drain = async (graceMs = FINISH_MS): Promise<void> => {
@@ -99,6 +103,30 @@ export async function composeWorkers(
     drain: (graceMs) => (drained ??= drain(graceMs)),
     isRunning: () => handle.isRunning(),
     silentMs: () => handle.progressAgeMs(),
+  }
+}
+
+/** A store that does not answer in that time is away: the worker starts, and looks before its first job. */
+const LOOK_FIRST_MS = 5_000
+
+/** @throws {LAKE_MISMATCH} and whatever else waiting does not repair */
+async function refuseForeign(services: Services, log: Log): Promise<void> {
+  const looked = services.owned().then(() => null, asPipelineError)
+  const error = await Promise.race([looked, sleep(LOOK_FIRST_MS, 'late' as const, { ref: false })])
+  if (error === null) return
+  const code = error === 'late' ? 'STORE_UNREACHABLE' : error.code
+  if (error !== 'late' && policyOf(code).infrastructure !== true) throw error
+  log.warn('worker.lake_not_seen', { code })
+}
+
+/** A lake that turns out to be another's only now is no partition's fault: its jobs wait for a person. */
+async function owned(services: Services): Promise<void> {
+  try {
+    await services.owned()
+  } catch (thrown) {
+    const error = asPipelineError(thrown)
+    if (policyOf(error.code).infrastructure === true) throw error
+    throw new PipelineError('STORE_UNREACHABLE', error.message, error.facts, error)
   }
 }
 

@@ -15,6 +15,7 @@ import type { Log, Observe } from './domain/ports/observe.js'
 import type { Run } from './domain/ports/plan-catalog.js'
 import type { Metrics } from './observability/metrics.js'
 import { moveLake } from './workers/move-lake.js'
+import { ownLake, takeLake } from './workers/owner.js'
 import { plan, type PlanFigures } from './workers/plan.js'
 import { reconcile } from './workers/reconcile.js'
 import { verifyStored } from './workers/verify-stored.js'
@@ -62,9 +63,12 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
     reconcile: async () => await reconcile(await reconcilePorts(services, log), config.reconcileSeconds * 1_000, null),
     garbage: async ({ remove, ...o }) => {
       const { keeper } = await services.catalog()
-      const ports = { keeper, staging: await services.staging(), lake: await services.lake(), now: () => new Date() }
       const { collectGarbage, surveyGarbage } = await import('./workers/gc.js')
-      return await (remove ? collectGarbage : surveyGarbage)(ports, { ...o, keepRevisions: config.keepRevisions })
+      const options = { ...o, keepRevisions: config.keepRevisions }
+      if (remove) return await collectGarbage({ keeper, ...(await services.owned()), now: () => new Date() }, options)
+      await ownLake(await services.ownerPorts(), { dryRun: true })
+      const ports = { keeper, staging: await services.staging(), lake: await services.lake(), now: () => new Date() }
+      return await surveyGarbage(ports, options)
     },
     rebuildCatalog: async function* (o) {
       const { keeper } = await services.catalog()
@@ -72,6 +76,8 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
       const { rebuildCatalog } = await import('./workers/rebuild-catalog.js')
       yield* rebuildCatalog({ keeper, lake, engine, numericType: config.numericType }, o)
     },
+    claimLake: async () => void (await services.owned()),
+    takeLake: async (o) => await takeLake(await services.ownerPorts(), o),
     verifyStored: async function* ({ filter, signal }) {
       const { keeper } = await services.catalog()
       const [lake, engine] = [await services.lake(), await services.engine()]
@@ -105,7 +111,7 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
 
 async function reconcilePorts(services: Services, log: Log) {
   const { keeper, plan: plans } = await services.catalog()
-  const [queue, staging, lake] = [await services.queue(), await services.staging(), await services.lake()]
+  const [queue, { staging, lake }] = [await services.queue(), await services.owned()]
   return { keeper, plan: plans, queue, staging, lake, log, now: () => new Date() }
 }
 

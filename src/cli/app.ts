@@ -41,8 +41,12 @@ export interface App {
   startWorkers(o: WorkerOptions): Promise<Workers>
   /** One pass: lost jobs back into the queue, ended runs closed, leftovers swept. */
   reconcile(): Promise<Reconciled>
-  /** Surveys what nothing needs, or with `remove` deletes it. @throws {CATALOG_INCOMPLETE} */
+  /** Surveys what nothing needs, or with `remove` deletes it. @throws {CATALOG_INCOMPLETE, LAKE_MISMATCH} */
   garbage(o: Omit<GcOptions, 'keepRevisions'> & { readonly remove: boolean }): Promise<GarbageReport>
+  /** Makes sure, before work begins, that lake and staging are this catalog's. @throws {LAKE_MISMATCH} */
+  claimLake(): Promise<void>
+  /** Makes the lake this catalog's; gives the id of the catalog that had it. @throws {NUMERIC_TYPE_MISMATCH} */
+  takeLake(o: { dryRun: boolean }): Promise<string | null>
   /** Makes catalog rows of what the lake holds. @throws {NUMERIC_TYPE_MISMATCH} */
   rebuildCatalog(o: {
     matches: (partition: Partition) => boolean; dryRun: boolean; signal: AbortSignal

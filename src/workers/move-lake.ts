@@ -3,6 +3,7 @@ import { lakeAddressOf } from '../domain/lake-url.js'
 import { objectKeyOf } from '../domain/names.js'
 import type { KeeperCatalog } from '../domain/ports/keeper-catalog.js'
 import type { ObjectStore } from '../domain/ports/object-store.js'
+import { refuseForeign } from './owner.js'
 
 export type MoveLakePorts = {
   readonly keeper: KeeperCatalog
@@ -22,14 +23,16 @@ const LOOKED_AT = 100
 
 /**
  * Records that the catalog's lake lies at another address now. Refused while a worker lives, which would go on
- * publishing to the old one, and where published objects are not at the new one.
+ * publishing to the old one, where the new one is another catalog's, and where published objects are not there.
  * @throws {LAKE_MISMATCH}
  */
 export async function moveLake(ports: MoveLakePorts, o: { dryRun: boolean }): Promise<LakeMoved> {
   const to = lakeAddressOf(ports.url)
-  const from = (await ports.keeper.lake())?.url ?? to
-  if (from === to) return { from, to, looked: 0 }
+  const known = await ports.keeper.lake()
+  const from = known?.url ?? to
+  if (known === null || from === to) return { from, to, looked: 0 }
   await refuseWorkers(ports, from)
+  await refuseForeign(ports.lake, known.catalogId)
   const looked = await look(ports, to)
   if (!o.dryRun && !(await ports.keeper.moveLake({ from, to }))) {
     const facts = { at: from, do: 'look who moved it, and where to' }

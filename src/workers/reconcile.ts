@@ -76,9 +76,11 @@ const identity = (row: Pick<StaleRow, 'partition' | 'generation' | 'stage'>): st
 
 /**
  * Runs `reconcile` every period until the signal fires; a failed pass is logged and the next one tries again. Rows that
- * changed while a pass failed, or lasted long, are the next one's to compare.
+ * changed while a pass failed, or lasted long, are the next one's to compare. No pass begins where `first` fails.
  */
-export async function reconcileEvery(ports: ReconcilePorts, periodMs: number, signal: AbortSignal): Promise<void> {
+export async function reconcileEvery(
+  ports: ReconcilePorts, periodMs: number, signal: AbortSignal, first?: () => Promise<unknown>,
+): Promise<void> {
   let compared = performance.now()
   while (!signal.aborted) {
     await new Promise<void>((resolve) => {
@@ -93,6 +95,7 @@ export async function reconcileEvery(ports: ReconcilePorts, periodMs: number, si
     if (signal.aborted) return
     const began = performance.now()
     try {
+      await first?.()
       await reconcile(ports, periodMs, began - compared + periodMs)
       compared = began
     } catch (thrown) {
