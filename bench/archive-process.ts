@@ -7,8 +7,8 @@ const ENTRY = fileURLToPath(new URL('../src/archive-server/main.js', import.meta
 export type ArchiveProcess = { readonly url: string; close(): Promise<void> }
 
 /** Serves a folder that holds `data/…`; the server says its address on its first line. */
-export async function serveArchive(root: string): Promise<ArchiveProcess> {
-  const child = spawn(process.execPath, [ENTRY, '--root', root, '--port', '0'], { stdio: ['ignore', 'pipe', 'inherit'] })
+export async function serveArchive(root: string, faults: readonly string[] = []): Promise<ArchiveProcess> {
+  const child = spawn(process.execPath, [ENTRY, '--root', root, '--port', '0', ...faults], { stdio: ['ignore', 'pipe', 'inherit'] })
   const gone = new Promise((resolve) => child.once('exit', resolve))
   const url = await new Promise<string>((resolve, reject) => {
     let said = ''

@@ -3,7 +3,7 @@ import { syntheticCandles } from '../src/archive-server/synthetic-candles.js'
 import { addMonths } from '../src/domain/month.js'
 import { inOwnProcess } from './own-process.js'
 
-const STEP_MS = { '1m': 60_000, '1h': 3_600_000, '1d': 86_400_000 } as const
+const STEP_MS = { '1s': 1_000, '1m': 60_000, '1h': 3_600_000, '1d': 86_400_000 } as const
 
 /** Spot klines to make, in the archive's layout below `root`: every month of every symbol. */
 export type WantedKlines = {

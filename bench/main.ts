@@ -10,7 +10,10 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   convert: async () => (await import('./convert.js')).convert,
   backfill: async () => (await import('./backfill.js')).backfill,
   plan: async () => (await import('./plan.js')).plan,
+  remote: async () => (await import('./remote.js')).remote,
+  query: async () => (await import('./query.js')).query,
   s3: async () => (await import('./s3.js')).s3,
+  hot: async () => (await import('./hot.js')).hot,
 }
 
 const USAGE = `usage: npm run bench -- NAME [--check] [--small] [--rounds N] [--part NAME] [--polars DIR]

@@ -3,6 +3,7 @@ import { openApp } from '../src/compose.js'
 import type { Config } from '../src/config.js'
 import type { Interval } from '../src/domain/interval.js'
 import type { Log, WorkEvent } from '../src/domain/ports/observe.js'
+import type { Run } from '../src/domain/ports/plan-catalog.js'
 import { STAGES } from '../src/jobs/stages.js'
 import { timed } from './interleave.js'
 
@@ -40,13 +41,13 @@ export async function runPipeline(config: Config, wanted: WantedRun): Promise<Pi
     if (event.state !== 'verified') failed(new Error(`${event.partition.symbol} ${event.partition.month} is ${event.state}: ${event.message}`))
     if (--left === 0) finished()
   }
-  const app = openApp({ config, log: LOG, observe })
+  const app = openApp({ config, log: SILENT, observe })
   let workers: Workers | undefined
   try {
     await Promise.all([app.plans(), app.queue()])
     let planSeconds = 0
     const seconds = await timed(async () => {
-      planSeconds = await timed(() => plan(app, wanted))
+      planSeconds = await timed(async () => void (await planRun(app, wanted)))
       workers = await app.startWorkers({ stages: STAGES, concurrency: {} })
       await done
     })
@@ -57,17 +58,19 @@ export async function runPipeline(config: Config, wanted: WantedRun): Promise<Pi
   }
 }
 
-async function plan(app: ReturnType<typeof openApp>, wanted: WantedRun): Promise<void> {
+/** Makes a run of what is wanted, all of which must be to do. */
+export async function planRun(app: ReturnType<typeof openApp>, wanted: WantedRun): Promise<Run> {
   const { symbols: names, interval, firstMonth, lastMonth } = wanted
   const request = { dataset: 'spot-klines', symbols: { names }, intervals: [interval], firstMonth, lastMonth } as const
   const report = await app.plan(request, {
     dryRun: false, force: false, asked: {}, signal: new AbortController().signal, onProgress: () => undefined,
   })
-  if (report.todo !== wanted.partitions) throw new Error(`${report.todo} partitions were planned, not ${wanted.partitions}`)
+  if (report.run && report.todo === wanted.partitions) return report.run
+  throw new Error(`${report.todo} partitions were planned, not ${wanted.partitions}`)
 }
 
 /** What goes wrong is to be seen; all else would be measured too. */
-const LOG: Log = {
+export const SILENT: Log = {
   debug: () => undefined,
   info: () => undefined,
   warn: (event, fields) => console.error(event, fields),

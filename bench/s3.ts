@@ -9,6 +9,7 @@ import type { BenchContext } from './bench.js'
 import { interleaved, ratioOf } from './interleave.js'
 import { median } from './median.js'
 import { inOwnProcess } from './own-process.js'
+import { many, scale } from './s3-pipeline.js'
 import type { Carried, Side } from './s3-sides.js'
 
 const MIB = 1_048_576
@@ -31,6 +32,8 @@ export async function s3(b: BenchContext): Promise<void> {
   b.say(`store: ${server.endpoint}`)
   if (b.parts.length === 0 || b.parts.includes('throughput')) await throughput(b, server)
   if (b.parts.length === 0 || b.parts.includes('memory')) await memory(b, server)
+  if (b.parts.length === 0 || b.parts.includes('scale')) await scale(b, server)
+  if (b.parts.length === 0 || b.parts.includes('many')) await many(b, server)
 }
 
 /** Upload and verified read-back by the adapter, beside the SDK alone; each run in a process of its own. */

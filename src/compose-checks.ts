@@ -1,6 +1,6 @@
-import { tmpdir } from 'node:os'
 import { openHttp } from './adapters/binance/http.js'
-import { httpOptionsOf, type Services } from './compose-services.js'
+import { httpOptionsOf } from './compose-http.js'
+import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
 
 /** What keeps the catalog, for people; opens it. @throws {CATALOG_UNREACHABLE, EMBEDDED_FAILED} */
@@ -32,9 +32,17 @@ export async function askArchive(config: Config): Promise<{ readonly date: Date 
   }
 }
 
-/** Loads DuckDB and lets it answer, over the lake where that is a folder; gives its name and version. */
-export async function askEngine(lakeDir: string | null): Promise<string> {
-  const { querySql } = await import('./adapters/query/lake-sql.js')
-  const { rows } = await querySql(lakeDir ?? tmpdir(), 'select version()')
-  return `DuckDB ${String(rows[0]?.[0])}`
+/** Loads DuckDB and lets it answer; gives its name and version. */
+export async function askEngine(): Promise<string> {
+  const { openCandleReader } = await import('./adapters/query/candle-reader.js')
+  const reader = openCandleReader({ memoryBytes: 128 * 1024 ** 2, tempBytes: 0, threads: 1 })
+  try {
+    const signal = new AbortController().signal
+    const { frames } = await reader.run({ sql: 'SELECT version()', views: [], timeoutSeconds: 30, signal })
+    let version = ''
+    for await (const { values } of frames) version = String(values[0]?.[0])
+    return `DuckDB ${version}`
+  } finally {
+    await reader.close()
+  }
 }

@@ -1,6 +1,7 @@
 import type { Serving } from './cli/app.js'
 import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
+import { secretsOf } from './config/shown-settings.js'
 import { PipelineError } from './domain/errors.js'
 import { INCOMING } from './domain/names.js'
 import type { Log } from './domain/ports/observe.js'
@@ -72,16 +73,4 @@ export const composeMetrics = (config: Config): Metrics =>
 
 function credentialsOf({ serverUser: user, serverPassword: password }: Config): { user: string; password: string } | null {
   return user !== null && password !== null ? { user, password } : null
-}
-
-/** Texts that no answer may hold: every password of the configuration, as written and decoded. */
-function secretsOf(config: Config): string[] {
-  const urls = [config.databaseUrl, config.queueUrl, config.archiveUrl, config.archiveListUrl, config.httpProxy, config.httpsProxy]
-  return [...urls.flatMap((url) => passwordIn(url)), ...(config.serverPassword === null ? [] : [config.serverPassword])]
-}
-
-function passwordIn(url: string | null): string[] {
-  if (url === null || !URL.canParse(url)) return []
-  const { password } = new URL(url)
-  return password === '' ? [] : [password, decodeURIComponent(password)]
 }

@@ -1,27 +1,25 @@
 import type { PoolConfig } from 'pg'
 import { join } from 'node:path'
+import { httpOptionsOf } from './compose-http.js'
 import type { Config } from './config.js'
 import { openArchive } from './adapters/binance/archive-client.js'
 import { openArchiveListing } from './adapters/binance/archive-listing.js'
-import type { HttpOptions } from './adapters/binance/http-options.js'
 import { acquireEmbeddedPostgres } from './adapters/embedded-postgres/embedded-postgres.js'
 import { openEngine } from './adapters/engine/engine-pool.js'
 import { openFileQuarantine } from './adapters/file-store/file-quarantine.js'
 import { openCatalog, type Catalog } from './adapters/postgres/connect.js'
-import { openLake, openS3Link, openStaging } from './compose-stores.js'
+import { openLake, openS3Link, openStaging, openStagingStore } from './compose-stores.js'
 import type { PipelineError } from './domain/errors.js'
 import type { Log } from './domain/ports/observe.js'
 import { openBackend, queueNamesOf } from './queues/backend.js'
 import { openJobQueue } from './queues/job-queue.js'
-import { VERSION } from './version.js'
+import { ownLake, ownStaging, type OwnerPorts } from './workers/owner.js'
 
 /** Connections of one process to Postgres: the catalog's share; the queue has its own budget in `queues/backend.ts`. */
 const CATALOG_CONNECTIONS = 8
 
 /** What servers show of our connections: which process has them. */
 const PROCESS = `candlelake ${process.pid}`
-
-const MS = 1_000
 
 /**
  * Everything outside this process, opened when first asked for, shared afterwards, and closed in reverse order. One place
@@ -83,7 +81,33 @@ export function openServices(config: Config, log: Log) {
     return { value, close: () => value.close() }
   })
   const lake = once(async () => ({ value: await openLake(config, s3) }))
+  const query = once(async () => {
+    const { configuredLake } = await import('./compose-lake.js')
+    const store = await lake()
+    // A folder is its own catalog, and asking it needs no database; a bucket's listing is slow and costs money.
+    const value = configuredLake(store, config, store.url.startsWith('file:') ? undefined : (await catalog()).index)
+    return { value, close: () => value.close() }
+  })
+  const exports = once(async () => {
+    const { composeExports } = await import('./compose-export.js')
+    const value = composeExports(config, { lake: query, store: lake })
+    return { value, close: () => value.close() }
+  })
   const staging = once(async () => ({ value: await openStaging(config, s3) }))
+  const ownerPorts = async (): Promise<OwnerPorts> => {
+    const { opened: { keeper }, catalogId } = await adopted()
+    return { keeper, lake: await lake(), owner: { catalogId, numericType: config.numericType } }
+  }
+  // Asked once a process, before its first write: a lake does not change hands while workers run.
+  const marked = once(async () => {
+    const ports = await ownerPorts()
+    return { value: { ...ports, marker: await ownLake(ports, { dryRun: false }) } }
+  })
+  const owned = once(async () => {
+    const { lake: store, owner, marker } = await marked()
+    await ownStaging(await openStagingStore(config, s3), owner, marker)
+    return { value: { lake: store, staging: await staging() } }
+  })
   const quarantine = once(async () => {
     const url = join(config.candlelakeHome, 'quarantine')
     return { value: await openFileQuarantine({ url, create: true, maxBytes: config.quarantineMaxBytes }) }
@@ -95,7 +119,7 @@ export function openServices(config: Config, log: Log) {
   })
 
   return {
-    database, anyCatalog, catalog, backend, queue, archive, listing, lake, staging, quarantine, engine,
+    database, anyCatalog, catalog, backend, queue, archive, listing, lake, query, exports, staging, quarantine, engine, ownerPorts, owned,
     close: async () => {
       while (opened.length > 0) await opened.pop()?.()
     },
@@ -103,19 +127,3 @@ export function openServices(config: Config, log: Log) {
 }
 
 export type Services = ReturnType<typeof openServices>
-
-/** How this process talks to the archive: time limits, proxies and authorities from the configuration. */
-export function httpOptionsOf(config: Config): HttpOptions {
-  return {
-    userAgent: `candlelake/${VERSION}`,
-    timeouts: {
-      connectMs: config.archiveConnectTimeoutSeconds * MS,
-      headersMs: config.archiveHeadersTimeoutSeconds * MS,
-      bodyIdleMs: config.archiveIdleTimeoutSeconds * MS,
-    },
-    httpProxy: config.httpProxy,
-    httpsProxy: config.httpsProxy,
-    noProxy: config.noProxy,
-    caFile: config.nodeExtraCaCerts,
-  }
-}

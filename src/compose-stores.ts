@@ -13,8 +13,14 @@ const isS3 = (url: string): boolean => url.startsWith('s3:')
 export const lakeDirOf = ({ lakeUrl }: Config): string | null => (isS3(lakeUrl) ? null : fileURLToPath(lakeUrl))
 
 /** The lake of the configuration. The AWS SDK is loaded only for a bucket. @throws {STORE_UNREACHABLE, BAD_CONFIG} */
-export async function openLake(config: Config, s3: () => Promise<S3Link>): Promise<ObjectStore> {
-  const url = config.lakeUrl
+export const openLake = (config: Config, s3: () => Promise<S3Link>): Promise<ObjectStore> =>
+  openStore(config.lakeUrl, config, s3)
+
+/** The place of the staging as a store of objects: for its marker alone. */
+export const openStagingStore = (config: Config, s3: () => Promise<S3Link>): Promise<ObjectStore> =>
+  openStore(config.stagingUrl, config, s3)
+
+async function openStore(url: string, config: Config, s3: () => Promise<S3Link>): Promise<ObjectStore> {
   if (!isS3(url)) return await openFileObjectStore({ url, create: true })
   const { openS3ObjectStore } = await import('./adapters/s3-store/s3-object-store.js')
   return openS3ObjectStore({ url, link: await s3(), conditionalWrites: config.s3ConditionalWrites })

@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Workers, WorkerOptions } from './cli/app.js'
 import { failpointsOf } from './compose-failpoints.js'
 import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
-import { asPipelineError } from './domain/errors.js'
+import { asPipelineError, PipelineError, policyOf } from './domain/errors.js'
 import { BEAT_MS } from './domain/heartbeat.js'
 import { partitionKeyOf } from './domain/partition.js'
 import type { KeeperCatalog } from './domain/ports/keeper-catalog.js'
@@ -19,6 +20,8 @@ import type { Ports, StartedJob } from './workers/stage.js'
 const MS = 1_000
 /** Time to finish what is in hand when nobody said how long: a person waits at the terminal, and can press Ctrl-C again. */
 const FINISH_MS = 600_000
+/** What a look for lost work gets beyond that; cut off anywhere, the next one begins anew. */
+const LOOK_MS = 1_000
 
 /** What stages touch, from the services of this process. */
 export async function openPorts(config: Config, services: Services, log: Log, observe: Observe): Promise<Ports> {
@@ -54,17 +57,21 @@ export async function openPorts(config: Config, services: Services, log: Log, ob
 /** Workers as those see them who watch over this process: `silentMs` is since the queue last answered all stages. */
 export type WorkersInHand = Workers & { isRunning(): boolean; silentMs(): number }
 
-/** Takes jobs in this process, reconciles and tells the catalog that it lives, until drained. */
+/** Takes jobs in this process, reconciles and tells the catalog that it lives, until drained. @throws {LAKE_MISMATCH} */
 export async function composeWorkers(
   config: Config, services: Services, o: { log: Log; observe: Observe; options: WorkerOptions },
 ): Promise<WorkersInHand> {
   const { log, options } = o
+  await refuseForeign(services, log)
   const ports = await openPorts(config, services, log, o.observe)
   const { keeper, plan } = await services.catalog()
   const concurrency = { ...configured(config), ...options.concurrency }
   const stages = options.stages.map((stage) => ({ stage, concurrency: concurrency[stage] }))
   const { workerId: name } = ports
-  const run = (job: StartedJob, signal: AbortSignal): ReturnType<typeof runStage> => runStage(job, ports, signal)
+  const run = async (job: StartedJob, signal: AbortSignal): ReturnType<typeof runStage> => {
+    await owned(services)
+    return await runStage(job, ports, signal)
+  }
   const backend = await services.backend()
   const handle = startWorkers({
     backend, stages, run, log, name, lockMs: config.jobLockSeconds * MS,
@@ -81,13 +88,14 @@ export async function composeWorkers(
     },
   })
   const stopped = new AbortController()
-  const reconciling = reconcileEvery({ ...ports, keeper, plan }, config.reconcileSeconds * MS, stopped.signal)
+  const reconciling = reconcileEvery({ ...ports, keeper, plan }, config.reconcileSeconds * MS, stopped.signal, () => services.owned())
   const beating = beat(keeper, ports, options.stages, handle, log)
   let drained: Promise<void> | undefined
   const drain = async (graceMs = FINISH_MS): Promise<void> => {
-    await handle.drain(graceMs)
+    // A look for lost work that is under way has the grace, too: a store that never answers would make it last for ever.
     stopped.abort()
-    await Promise.all([reconciling, beating.stop()])
+    await handle.drain(graceMs)
+    await Promise.all([Promise.race([reconciling, sleep(LOOK_MS, undefined, { ref: false })]), beating.stop()])
   }
   return {
     id: ports.workerId,
@@ -95,6 +103,30 @@ export async function composeWorkers(
     drain: (graceMs) => (drained ??= drain(graceMs)),
     isRunning: () => handle.isRunning(),
     silentMs: () => handle.progressAgeMs(),
+  }
+}
+
+/** A store that does not answer in that time is away: the worker starts, and looks before its first job. */
+const LOOK_FIRST_MS = 5_000
+
+/** @throws {LAKE_MISMATCH} and whatever else waiting does not repair */
+async function refuseForeign(services: Services, log: Log): Promise<void> {
+  const looked = services.owned().then(() => null, asPipelineError)
+  const error = await Promise.race([looked, sleep(LOOK_FIRST_MS, 'late' as const, { ref: false })])
+  if (error === null) return
+  const code = error === 'late' ? 'STORE_UNREACHABLE' : error.code
+  if (error !== 'late' && policyOf(code).infrastructure !== true) throw error
+  log.warn('worker.lake_not_seen', { code })
+}
+
+/** A lake that turns out to be another's only now is no partition's fault: its jobs wait for a person. */
+async function owned(services: Services): Promise<void> {
+  try {
+    await services.owned()
+  } catch (thrown) {
+    const error = asPipelineError(thrown)
+    if (policyOf(error.code).infrastructure === true) throw error
+    throw new PipelineError('STORE_UNREACHABLE', error.message, error.facts, error)
   }
 }
 

@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import type { App, OpenApp, PlanOptions, PlanReport } from './cli/app.js'
 import { removeEmbeddedPostgres } from './adapters/embedded-postgres/embedded-postgres.js'
 import { describeCatalog, describeQueue, askArchive, askEngine } from './compose-checks.js'
+import { composeHot } from './compose-hot.js'
 import { openServices, type Services } from './compose-services.js'
 import { lakeDirOf } from './compose-stores.js'
 import { composeWorkers, type WorkersInHand } from './compose-workers.js'
@@ -14,6 +15,7 @@ import type { Log, Observe } from './domain/ports/observe.js'
 import type { Run } from './domain/ports/plan-catalog.js'
 import type { Metrics } from './observability/metrics.js'
 import { moveLake } from './workers/move-lake.js'
+import { ownLake, takeLake } from './workers/owner.js'
 import { plan, type PlanFigures } from './workers/plan.js'
 import { reconcile } from './workers/reconcile.js'
 import { verifyStored } from './workers/verify-stored.js'
@@ -58,12 +60,15 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
       return { ...started, drain }
     },
     // Asked for by a person, it compares every published object, however long ago its row changed.
-    reconcile: async () => await reconcile(await reconcilePorts(services, log), config.reconcileSeconds * 1_000, 'all'),
+    reconcile: async () => await reconcile(await reconcilePorts(services, log), config.reconcileSeconds * 1_000, null),
     garbage: async ({ remove, ...o }) => {
       const { keeper } = await services.catalog()
-      const ports = { keeper, staging: await services.staging(), lake: await services.lake(), now: () => new Date() }
       const { collectGarbage, surveyGarbage } = await import('./workers/gc.js')
-      return await (remove ? collectGarbage : surveyGarbage)(ports, { ...o, keepRevisions: config.keepRevisions })
+      const options = { ...o, keepRevisions: config.keepRevisions }
+      if (remove) return await collectGarbage({ keeper, ...(await services.owned()), now: () => new Date() }, options)
+      await ownLake(await services.ownerPorts(), { dryRun: true })
+      const ports = { keeper, staging: await services.staging(), lake: await services.lake(), now: () => new Date() }
+      return await surveyGarbage(ports, options)
     },
     rebuildCatalog: async function* (o) {
       const { keeper } = await services.catalog()
@@ -71,6 +76,8 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
       const { rebuildCatalog } = await import('./workers/rebuild-catalog.js')
       yield* rebuildCatalog({ keeper, lake, engine, numericType: config.numericType }, o)
     },
+    claimLake: async () => void (await services.owned()),
+    takeLake: async (o) => await takeLake(await services.ownerPorts(), o),
     verifyStored: async function* ({ filter, signal }) {
       const { keeper } = await services.catalog()
       const [lake, engine] = [await services.lake(), await services.engine()]
@@ -78,16 +85,19 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
     },
     moveLake: async (o) => {
       const { keeper } = await services.anyCatalog()
-      return await moveLake({ keeper, lake: await services.lake(), url: config.lakeUrl, now: () => new Date() }, o)
+      return await moveLake({ keeper, lake: await services.lake(), url: config.lakeUrl }, o)
     },
     retryQuarantined: (partitions) => retryQuarantined(partitions, services),
     serve: async (o) => {
       const { composeServer, metrics } = await serving()
       return await composeServer(config, services, { ...o, log, metrics })
     },
-    sql: async (select) => await (await import('./adapters/query/lake-sql.js')).querySql(localLake(config), select),
+    query: async (o) => new (await import('./lake/candle-query.js')).CandleQuery(await services.query(), o),
+    candles: async (from) => (await services.exports()).candles(from),
+    mergeParquet: async (o) => await (await services.exports()).merger.merge(o),
+    ...composeHot(config, services),
     askArchive: () => askArchive(config),
-    askEngine: () => askEngine(lakeDirOf(config)),
+    askEngine: () => askEngine(),
     describeCatalog: () => describeCatalog(config, services),
     describeQueue: () => describeQueue(config, services),
     close: services.close,
@@ -99,17 +109,9 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
   return app
 }
 
-/** Free SQL reads folders only. @throws {BAD_USAGE} */
-function localLake(config: Config): string {
-  const dir = lakeDirOf(config)
-  if (dir !== null) return dir
-  const facts = { at: config.lakeUrl, do: 'read the Parquet files of the bucket with DuckDB, Polars or Spark' }
-  throw new PipelineError('BAD_USAGE', 'SQL is answered over a lake in a folder only', facts)
-}
-
 async function reconcilePorts(services: Services, log: Log) {
   const { keeper, plan: plans } = await services.catalog()
-  const [queue, staging, lake] = [await services.queue(), await services.staging(), await services.lake()]
+  const [queue, { staging, lake }] = [await services.queue(), await services.owned()]
   return { keeper, plan: plans, queue, staging, lake, log, now: () => new Date() }
 }
 

@@ -4,6 +4,7 @@ import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseEnv } from 'node:util'
 import { PipelineError } from './domain/errors.js'
+import { isTransactionPooler } from './domain/transaction-pooler.js'
 import type { ArmedFailpoint } from './config/schemas.js'
 import { flagOf, isSecret, SETTING_NAMES, SETTINGS, type Setting, type SettingName } from './config/settings.js'
 
@@ -123,6 +124,11 @@ function contradictions(
   const [lake, staging] = [values.get('LAKE_URL'), values.get('STAGING_URL')].map((url) => `${String(url)}/`)
   if (lake?.startsWith('s3:') && staging && (lake.startsWith(staging) || staging.startsWith(lake))) {
     found.push('LAKE_URL and STAGING_URL lie one within the other: give each a prefix of its own')
+  }
+  for (const name of ['DATABASE_URL', 'QUEUE_URL'] as const) {
+    if (!isTransactionPooler(textOf(values, name) ?? '')) continue
+    found.push(`${name} is of a transaction pooler, whose sessions do not last: `
+      + 'use the direct connection or the session pooler (port 5432)')
   }
   if (environment['NODE_ENV'] !== 'production') return found
   const armed = SETTING_NAMES.filter((name) => 'testOnly' in SETTINGS[name] && values.has(name))

@@ -1,10 +1,27 @@
 /**
- * The library: what the command line is made of. `openApp` joins everything for one process; the rest are the words and
- * rules that callers meet. A later version adds readers of the lake.
+ * The library: what the command line is made of. `ParquetLake` and `CandleQuery` read and write lakes without any service;
+ * `openApp` joins everything for one process; the rest are the words and rules that callers meet.
  */
 export { openApp } from './compose.js'
+export { BinanceArchive } from './compose-archive.js'
+export { openRemoteFile, type LakeOptions } from './compose-lake.js'
+export { ParquetLake } from './compose-parquet-lake.js'
+export { CandleQuery, type CandleQueryOptions } from './lake/candle-query.js'
+export type { CandleField } from './lake/candle.js'
+export type { ColumnStats, Stats, StatValue } from './lake/lake-stats.js'
+export type { FigureSource, SliceStats } from './lake/slice-stats.js'
+export type { RemoteFile } from './lake/remote-file.js'
+export { QueryResult, type Cost } from './lake/query-result.js'
+export { hotRepository } from './lake/hot-repository.js'
+export type { HybridRepository } from './lake/hybrid-repository.js'
+export type { Part } from './domain/merge-parts.js'
+export { warmRepository } from './lake/warm-repository.js'
+export type { MarketDataRepository } from './domain/ports/market-data-repository.js'
+export { slice, type Slice } from './domain/slice.js'
 export { loadConfig, type Config } from './config.js'
 export type { App } from './cli/app.js'
+export type { Call, Progress } from './domain/call.js'
+export type { Batches, Candle } from './domain/candle-row.js'
 export type { Certificate, Gap, GapClass } from './domain/certificate.js'
 export { DATASETS, MARKETS, type Dataset, type Market } from './domain/dataset.js'
 export { asPipelineError, ERRORS, PipelineError, type ErrorCode, type Facts } from './domain/errors.js'
@@ -12,4 +29,7 @@ export { VERDICTS, type Finding, type FindingCode } from './domain/findings.js'
 export { INTERVALS, type Interval } from './domain/interval.js'
 export { parseLakeKey, partitionOfKey } from './domain/names.js'
 export { parsePartitionKey, partitionKeyOf, type Partition, type Series } from './domain/partition.js'
+export { Resource } from './domain/resource.js'
 export { STATES, type Stage, type State } from './domain/states.js'
+export type { SeriesRows } from './exports/text-rows.js'
+export { writeCandles } from './exports/write-candles.js'

@@ -1,13 +1,20 @@
 import type { Config } from '../config.js'
-import type { Partition } from '../domain/partition.js'
+import type { Partition, Series } from '../domain/partition.js'
 import type { ArchiveListing } from '../domain/ports/archive.js'
+import type { CandleSource } from '../domain/ports/candle-source.js'
+import type { HotStore } from '../domain/ports/hot-store.js'
 import type { JobQueue } from '../domain/ports/job-queue.js'
 import type { KeeperCatalog, PartitionFilter } from '../domain/ports/keeper-catalog.js'
 import type { ObjectStore } from '../domain/ports/object-store.js'
 import type { Log, Observe } from '../domain/ports/observe.js'
 import type { PlanCatalog, Run } from '../domain/ports/plan-catalog.js'
 import type { Staging } from '../domain/ports/staging.js'
+import type { OpenRange } from '../domain/range.js'
 import type { Stage } from '../domain/states.js'
+import type { CandleQuery, CandleQueryOptions } from '../lake/candle-query.js'
+import type { HybridRepository } from '../lake/hybrid-repository.js'
+import type { Loaded, LoadedMonth } from '../lake/load-hot.js'
+import type { PrunedDay } from '../lake/prune-hot.js'
 import type { GarbageReport, GcOptions } from '../workers/gc.js'
 import type { LakeMoved } from '../workers/move-lake.js'
 import type { PlanFigures } from '../workers/plan.js'
@@ -34,8 +41,12 @@ export interface App {
   startWorkers(o: WorkerOptions): Promise<Workers>
   /** One pass: lost jobs back into the queue, ended runs closed, leftovers swept. */
   reconcile(): Promise<Reconciled>
-  /** Surveys what nothing needs, or with `remove` deletes it. @throws {CATALOG_INCOMPLETE} */
+  /** Surveys what nothing needs, or with `remove` deletes it. @throws {CATALOG_INCOMPLETE, LAKE_MISMATCH} */
   garbage(o: Omit<GcOptions, 'keepRevisions'> & { readonly remove: boolean }): Promise<GarbageReport>
+  /** Makes sure, before work begins, that lake and staging are this catalog's. @throws {LAKE_MISMATCH} */
+  claimLake(): Promise<void>
+  /** Makes the lake this catalog's; gives the id of the catalog that had it. @throws {NUMERIC_TYPE_MISMATCH} */
+  takeLake(o: { dryRun: boolean }): Promise<string | null>
   /** Makes catalog rows of what the lake holds. @throws {NUMERIC_TYPE_MISMATCH} */
   rebuildCatalog(o: {
     matches: (partition: Partition) => boolean; dryRun: boolean; signal: AbortSignal
@@ -48,8 +59,22 @@ export interface App {
   retryQuarantined(partitions: readonly Partition[]): Promise<{ readonly run: Run; readonly started: number }>
   /** The HTTP server: dashboard, metrics, health. @throws {UNSAFE_BIND} */
   serve(o: { host: string; port: number }): Promise<Serving>
-  /** One SELECT over views named by dataset, `spot_klines`; values as they print: numbers, text, ISO instants. */
-  sql(select: string): Promise<SqlResult>
+  /** Questions to the lake; without options as configured. */
+  query(o?: CandleQueryOptions): Promise<CandleQuery<unknown>>
+  /** Candles of the lake, or of the archive itself, to be exported. */
+  candles(from: 'lake' | 'archive'): Promise<CandleSource>
+  /** The rows of Parquet files that open in the range as one file, in order; gives how many. @throws {DISK_FULL} */
+  mergeParquet(o: { paths: readonly string[]; range: OpenRange; path: string; signal: AbortSignal }): Promise<number>
+  /** Recent rows in Postgres. */
+  hot(): Promise<HotStore>
+  /** Copies verified months into the hot rows. */
+  loadHot(o: { filter: PartitionFilter; signal: AbortSignal }): AsyncIterable<LoadedMonth>
+  /** Takes klines of a CSV file, `-` for stdin, into the hot rows. @throws {BAD_USAGE, CORRUPT} */
+  loadHotCsv(o: { series: Series; file: string; signal: AbortSignal }): Promise<Loaded>
+  /** Lets hot rows past HOT_DAYS go that verified months hold. */
+  pruneHot(o: { dryRun: boolean; signal: AbortSignal }): AsyncIterable<PrunedDay>
+  /** Hot rows and the lake as one; numbers as the lake holds them. */
+  repository(): Promise<HybridRepository<unknown>>
   /** A request to the archive itself; the Date header tells how wrong this clock is. @throws {ARCHIVE_UNREACHABLE} */
   askArchive(): Promise<{ readonly date: Date | null }>
   /** Starts a slot of the engine and ends it again; gives its name and version. @throws {ENGINE_FAILED} */
@@ -102,5 +127,3 @@ export interface Serving {
   readonly url: string
   close(): Promise<void>
 }
-
-export type SqlResult = { readonly columns: readonly string[]; readonly rows: readonly (readonly unknown[])[] }

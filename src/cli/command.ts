@@ -35,6 +35,8 @@ export type CommandSpec = {
   readonly exits: readonly (readonly [code: number, when: string])[]
   /** Works rather than reads: Ctrl-C lets it finish what is in hand, and a closed stdout does not end it. */
   readonly works?: true
+  /** Writes the file of `-o` itself, whole or not at all; everything else goes to the streams. */
+  readonly writesFile?: true
   /** Writes log lines to stderr, without `-v` too. */
   readonly logs?: true
   readonly run: (context: Context, flags: FlagValues, argument: string | undefined) => Promise<number>

@@ -5,8 +5,11 @@ import { catalog } from './commands/catalog.js'
 import { completion } from './commands/completion.js'
 import { demo } from './commands/demo.js'
 import { doctor } from './commands/doctor.js'
+import { exportCommand } from './commands/export.js'
 import { gc } from './commands/gc.js'
+import { hot } from './commands/hot.js'
 import { lake } from './commands/lake.js'
+import { query } from './commands/query.js'
 import { quarantine } from './commands/quarantine.js'
 import { reconcile } from './commands/reconcile.js'
 import { server } from './commands/server.js'
@@ -17,6 +20,6 @@ import { workers } from './commands/workers.js'
 
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: readonly (CommandSpec | CommandGroup)[] = [
-  demo, backfill, worker, workers, status, cancel, verify, reconcile, gc, catalog, quarantine, lake, server, doctor,
-  completion,
+  demo, backfill, worker, workers, status, cancel, verify, query, exportCommand, hot, reconcile, gc, catalog,
+  quarantine, lake, server, doctor, completion,
 ]

@@ -18,7 +18,9 @@ export type OutputFlags = {
 export interface Sink {
   readonly isTTY?: boolean
   readonly columns?: number
-  write(text: string): boolean
+  readonly writableNeedDrain?: boolean
+  write(text: string | Uint8Array): boolean
+  once?(event: 'drain' | 'close', listener: () => void): unknown
   on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown
 }
 
@@ -32,6 +34,10 @@ export interface Output extends OutputFlags {
   readonly width: number | null
   /** Lines of the result. */
   result(...lines: readonly string[]): void
+  /** A part of a result that is not text. */
+  resultBytes(bytes: Uint8Array): void
+  /** Resolves when more of a result can be taken: a reader may be slower than we are. */
+  drained(): Promise<void>
   /** The result as one line of JSON. */
   resultJson(value: unknown): void
   /** Lines for a person, on stderr; not with `-q`. */
@@ -62,13 +68,18 @@ export function openOutput(o: {
   let print: ((lines: string) => void) | null = null
   const say = (lines: readonly string[]): void =>
     print ? print(lines.join('\n')) : writeErr(lines.map((line) => `${line}\n`).join(''))
-  const put = (text: string): void => void (file === null ? write(text) : writeSync(file, text))
+  const put = (text: string | Uint8Array): void => {
+    if (file === null) write(text)
+    else writeAll(file, typeof text === 'string' ? Buffer.from(text) : text)
+  }
   return {
     ...flags,
     live: progressKind(facts(stderr), flags.progress),
     paint,
     width: file === null && stdout.isTTY === true ? (stdout.columns ?? 80) : null,
     result: (...lines) => put(lines.map((line) => `${line}\n`).join('')),
+    resultBytes: (bytes) => put(bytes),
+    drained: () => drainOf(stdout, file !== null),
     resultJson: (value) => put(`${toLine(value)}\n`),
     note: (...lines) => {
       if (!flags.quiet) say(lines)
@@ -88,7 +99,19 @@ export function openOutput(o: {
 export const toLine = (value: unknown): string =>
   JSON.stringify(value, (_, v: unknown) => (typeof v === 'bigint' ? v.toString() : v))
 
-function writerOf(sink: Sink, onBrokenPipe: () => void): (text: string) => void {
+function writeAll(file: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at)
+}
+
+async function drainOf(sink: Sink, idle: boolean): Promise<void> {
+  if (idle || sink.writableNeedDrain !== true) return
+  await new Promise<void>((resolve) => {
+    sink.once?.('drain', resolve)
+    sink.once?.('close', resolve)
+  })
+}
+
+function writerOf(sink: Sink, onBrokenPipe: () => void): (text: string | Uint8Array) => void {
   let broken = false
   sink.on('error', (error) => {
     if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error

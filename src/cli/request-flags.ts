@@ -2,6 +2,7 @@ import { clip, DATA_TYPES, datasetOf, MARKETS, parseMarket, type DataType } from
 import { asPipelineError, PipelineError } from '../domain/errors.js'
 import { INTERVALS, parseInterval, type Interval } from '../domain/interval.js'
 import { nearestTo } from '../domain/nearest.js'
+import type { WantedCandles } from '../domain/ports/candle-source.js'
 import { monthSpanOf, parseRange } from '../domain/range.js'
 import { isSelected, needsListing, parseSelection, selectedNames } from '../domain/selection.js'
 import { STAGES, type Stage } from '../domain/states.js'
@@ -31,18 +32,23 @@ export async function requestOf(
   now: number,
   stdin: () => Promise<string>,
 ): Promise<BackfillRequest> {
+  const { range, ...series } = await wantedOf(flags, stdin)
+  const { first, last } = monthSpanOf(range, now)
+  return { ...series, firstMonth: first, lastMonth: last }
+}
+
+/** Which candles are asked for: series, and the range as it was given. Same errors. */
+export async function wantedOf(flags: FlagValues, stdin: () => Promise<string>): Promise<WantedCandles> {
   const market = at('--market', () => parseMarket(nameOf(flags, 'market', MARKETS)))
   const type = at('--type', () => parseType(nameOf(flags, 'type', DATA_TYPES)))
   const symbols = listFlag(flags, 'symbols')
   const given = symbols.includes('-') ? [...symbols.filter((word) => word !== '-'), await stdin()] : symbols
   const range = parseRange({ from: textFlag(flags, 'from'), to: textFlag(flags, 'to') })
-  const { first, last } = monthSpanOf(range, now)
   return {
     dataset: datasetOf(market, type),
     symbols: at('--symbols', () => choiceOf(given)),
     intervals: at('--intervals', () => parseIntervals(listFlag(flags, 'intervals'))),
-    firstMonth: first,
-    lastMonth: last,
+    range,
   }
 }
 

@@ -18,7 +18,7 @@ export async function runCommand(spec: CommandSpec, flags: FlagValues, argument:
   let out = openQuietly()
   let interrupts: Interrupts | null = null
   try {
-    out = outputOf(outputFlags(flags), () => endReader(spec))
+    out = outputOf(outputFlags(flags, spec), () => endReader(spec))
     interrupts = listenForInterrupts({
       source: process,
       onFirst: () => (spec.works ? out.note(DRAINING) : undefined),
@@ -59,12 +59,12 @@ function outputOf(flags: OutputFlags, onBrokenPipe: () => void): Output {
   })
 }
 
-function outputFlags(flags: FlagValues): OutputFlags {
+function outputFlags(flags: FlagValues, spec: CommandSpec): OutputFlags {
   return {
     json: flags['json'] === true, quiet: flags['quiet'] === true, verbose: flags['verbose'] === true,
     color: choice(flags, 'color', ['auto', 'always', 'never']),
     progress: choice(flags, 'progress', ['auto', 'tty', 'plain', 'none']),
-    file: textFlag(flags, 'output') ?? null,
+    file: spec.writesFile ? null : (textFlag(flags, 'output') ?? null),
   }
 }
 

@@ -146,6 +146,13 @@ export const SETTINGS = {
     fallback: 45,
     help: 'a month that the archive lacks is late for so many days after its end, then absent',
   },
+  HOT_DAYS: {
+    kind: 'count',
+    min: 1,
+    max: 3_650,
+    fallback: 30,
+    help: 'hot rows may leave Postgres so many days after their day, when a verified month holds them',
+  },
   KEEP_REVISIONS: { kind: 'count', min: 0, max: 1_000, fallback: 0, help: 'replaced revisions kept of each partition' },
   STAGING_MAX_BYTES: { kind: 'bytes', min: 1, fallback: '4GiB', help: 'downloads wait while more than this is staged' },
   QUARANTINE_MAX_BYTES: {
@@ -165,6 +172,14 @@ export const SETTINGS = {
   },
   ENGINE_MEMORY_BYTES: { kind: 'bytes', min: 64 * 1024 ** 2, fallback: '512MiB', help: 'memory of one DuckDB process' },
   ENGINE_TEMP_BYTES: { kind: 'bytes', min: 0, fallback: '4GiB', help: 'disk that one DuckDB process may spill to' },
+  QUERY_MEMORY_BYTES: { kind: 'bytes', min: 64 * 1024 ** 2, fallback: '1GiB', help: 'memory of one query' },
+  QUERY_TIMEOUT_SECONDS: { kind: 'seconds', min: 0.1, max: 86_400, fallback: 300, help: 'time that one query may take' },
+  CACHE_MAX_BYTES: {
+    kind: 'bytes',
+    min: 0,
+    fallback: '4GiB',
+    help: 'parts of remote objects kept in CANDLELAKE_CACHE at most',
+  },
   DOWNLOAD_CONCURRENCY: { kind: 'count', min: 1, max: 256, fallback: 8, help: 'downloads at once in a worker' },
   CONVERT_CONCURRENCY: {
     kind: 'count',

@@ -1,4 +1,4 @@
-import { camel, type LoadedConfig, type Origin } from '../config.js'
+import { camel, type Config, type LoadedConfig, type Origin } from '../config.js'
 import { isSecret, SETTING_NAMES, type SettingName } from './settings.js'
 
 export type ShownSetting = { readonly name: SettingName; readonly value: string; readonly origin: Origin }
@@ -22,4 +22,19 @@ export function withoutPassword(text: string): string {
   url.password = ''
   url.search = ''
   return url.href.replace(/\/$/, '')
+}
+
+/** Texts that no answer may hold: every secret of the configuration, and every password in a URL, as written and decoded. */
+export function secretsOf(config: Config): string[] {
+  return SETTING_NAMES.flatMap((name) => {
+    const value = config[camel(name)]
+    return typeof value !== 'string' ? [] : isSecret(name) ? [value] : passwordIn(value)
+  })
+}
+
+function passwordIn(url: string): string[] {
+  if (!URL.canParse(url)) return []
+  const { password, searchParams } = new URL(url)
+  const inQuery = searchParams.get('password') ?? ''
+  return [password, decodeURIComponent(password), inQuery].filter((text) => text !== '')
 }

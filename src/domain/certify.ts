@@ -109,12 +109,13 @@ function barFindings(i: InspectFigures): Finding[] {
 }
 
 /**
- * A file of a finer interval under this partition's name has many bars in every slot. Real files have one more than
- * there are slots where bars off the grid meet those on it (spot 2018-02), so a handful is let pass.
+ * How many bars a month has more than it has room for; 0 where that proves nothing. A file of a finer interval under this
+ * partition's name has many bars in every slot. Real files have one more than there are slots where bars off the grid meet
+ * those on it (spot 2018-02), so a handful is let pass.
  */
-function crowded({ rows, expectedRows }: CertifiedData): Finding[] {
+export function crowdedBy(rows: number, expectedRows: number): number {
   const tolerated = Math.max(3, Math.floor(expectedRows / 100))
-  return rows > expectedRows + tolerated ? counted([['CROWDED_ROWS', rows - expectedRows]]) : []
+  return rows > expectedRows + tolerated ? rows - expectedRows : 0
 }
 
 const GAP_FINDING: Readonly<Record<GapClass, FindingCode>> = {
@@ -124,6 +125,9 @@ const GAP_FINDING: Readonly<Record<GapClass, FindingCode>> = {
   archive_hole: 'GAP_ARCHIVE_HOLE',
   unknown: 'GAP_UNKNOWN',
 }
+
+const crowded = ({ rows, expectedRows }: CertifiedData): Finding[] =>
+  counted([['CROWDED_ROWS', crowdedBy(rows, expectedRows)]])
 
 function gapFindings(gaps: readonly Gap[]): Finding[] {
   const bars = new Map<FindingCode, number>()

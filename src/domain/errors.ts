@@ -7,6 +7,8 @@
 type Policy = {
   readonly retry: 'never' | 'once' | 'backoff'
   readonly infrastructure?: true
+  /** A question to the lake ends with it, never a stage. */
+  readonly asked?: true
   readonly end: 'failed' | 'quarantined'
 }
 
@@ -60,6 +62,13 @@ export const ERRORS = {
   ZIP_REFUSED: { retry: 'never', end: 'quarantined' },
   CHECKSUM_FOREIGN: { retry: 'never', end: 'quarantined' },
   CORRUPT: { retry: 'never', end: 'quarantined' },
+  // questions to the lake
+  SQL_REFUSED: { retry: 'never', end: 'failed', asked: true },
+  QUERY_TIMEOUT: { retry: 'never', end: 'failed', asked: true },
+  QUERY_MEMORY: { retry: 'never', end: 'failed', asked: true },
+  SCHEMA_MISMATCH: { retry: 'never', end: 'failed', asked: true },
+  PARTITION_ABSENT: { retry: 'never', end: 'failed', asked: true },
+  PARTITION_PUBLISHED: { retry: 'never', end: 'failed', asked: true },
   // our own work
   ENGINE_CRASHED: { retry: 'once', end: 'quarantined' },
   ENGINE_MEMORY: { retry: 'once', end: 'quarantined' },

@@ -9,6 +9,8 @@ const DATA = 'data.parquet'
 const CERTIFICATE = 'certificate.json'
 export const INCOMING = '_incoming'
 export const REVISIONS = '_revisions'
+/** Says in a lake, and in a staging, which catalog it is of. */
+export const MARKER: ObjectKey = '_catalog.json'
 
 /** `spot-klines/btcusdt/1h/2024-01`: the folder of a partition, in the lake and in staging alike. */
 export const folderOf = (p: Partition): string => `${p.dataset}/${p.symbol.toLowerCase()}/${p.interval}/${p.month}`
@@ -35,9 +37,11 @@ export type LakeName =
   | { readonly kind: 'data' | 'certificate'; readonly partition: Partition }
   | { readonly kind: 'incoming'; readonly partition: Partition; readonly generation: number; readonly token: string }
   | { readonly kind: 'revision'; readonly partition: Partition; readonly revision: string }
+  | { readonly kind: 'marker' }
 
-/** The inverse of the four functions above; null for a key that none of them builds. */
+/** The inverse of the functions and the name above; null for a key that is none of them. */
 export function parseLakeKey(key: ObjectKey): LakeName | null {
+  if (key === MARKER) return { kind: 'marker' }
   const segments = key.split('/')
   const area = segments[0] === INCOMING || segments[0] === REVISIONS ? segments.shift() : null
   const name = segments.pop()

@@ -99,6 +99,7 @@ async function* published({ lake }: GarbagePorts): AsyncGenerator<Seen> {
   for await (const object of lake.list('')) {
     if (object.key.startsWith(`${INCOMING}/`) || object.key.startsWith(`${REVISIONS}/`)) continue
     const name = parseLakeKey(object.key)
+    if (name?.kind === 'marker') continue
     if (name?.kind !== 'data' && name?.kind !== 'certificate') yield foreign(object)
     else yield { ...garbage(name.kind, name.partition, object), changedMs: object.lastModified.getTime() }
   }

@@ -3,12 +3,12 @@ import { lakeAddressOf } from '../domain/lake-url.js'
 import { objectKeyOf } from '../domain/names.js'
 import type { KeeperCatalog } from '../domain/ports/keeper-catalog.js'
 import type { ObjectStore } from '../domain/ports/object-store.js'
+import { refuseForeign } from './owner.js'
 
 export type MoveLakePorts = {
   readonly keeper: KeeperCatalog
   readonly lake: ObjectStore
   readonly url: string
-  readonly now: () => Date
 }
 
 /**
@@ -21,19 +21,18 @@ export type LakeMoved = { readonly from: string; readonly to: string; readonly l
  */
 const LOOKED_AT = 100
 
-/** A worker says so every few seconds that it lives. */
-const ALIVE_MS = 30_000
-
 /**
- * Records that the catalog's lake lies at another address now. Refused while a worker, which would go on publishing to
- * the old one, was seen a moment ago, and where published objects are not at the new one.
+ * Records that the catalog's lake lies at another address now. Refused while a worker lives, which would go on
+ * publishing to the old one, where the new one is another catalog's, and where published objects are not there.
  * @throws {LAKE_MISMATCH}
  */
 export async function moveLake(ports: MoveLakePorts, o: { dryRun: boolean }): Promise<LakeMoved> {
   const to = lakeAddressOf(ports.url)
-  const from = (await ports.keeper.lake())?.url ?? to
-  if (from === to) return { from, to, looked: 0 }
+  const known = await ports.keeper.lake()
+  const from = known?.url ?? to
+  if (known === null || from === to) return { from, to, looked: 0 }
   await refuseWorkers(ports, from)
+  await refuseForeign(ports.lake, known.catalogId)
   const looked = await look(ports, to)
   if (!o.dryRun && !(await ports.keeper.moveLake({ from, to }))) {
     const facts = { at: from, do: 'look who moved it, and where to' }
@@ -42,8 +41,9 @@ export async function moveLake(ports: MoveLakePorts, o: { dryRun: boolean }): Pr
   return { from, to, looked }
 }
 
-async function refuseWorkers({ keeper, now }: MoveLakePorts, at: string): Promise<void> {
-  const alive = (await keeper.workers()).filter((worker) => now().getTime() - worker.seenAt.getTime() < ALIVE_MS)
+/** Who lives is the database's to say, by its own clock. */
+async function refuseWorkers({ keeper }: MoveLakePorts, at: string): Promise<void> {
+  const alive = (await keeper.workers()).filter((worker) => !worker.lost)
   const first = alive[0]
   if (!first) return
   const message = `${alive.length} worker${alive.length === 1 ? '' : 's'} may still publish to ${at}`

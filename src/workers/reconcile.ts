@@ -29,9 +29,10 @@ const PASSES = 40
 
 /**
  * Makes the queue agree with the catalog again, and removes what dead workers left. A row is put back when its lease is
- * free or expired, nothing changed it for two periods, and the queue has no living job for it.
+ * free or expired, nothing changed it for two periods, and the queue has no living job for it. Published objects are
+ * compared where their row changed within `comparedMs`; all of them for null.
  */
-export async function reconcile(ports: ReconcilePorts, periodMs: number, compare: 'recent' | 'all' = 'recent'): Promise<Reconciled> {
+export async function reconcile(ports: ReconcilePorts, periodMs: number, comparedMs: number | null): Promise<Reconciled> {
   let requeued = 0
   const unfinished = await ports.keeper.unfinished()
   for (const stage of STAGES) {
@@ -40,7 +41,7 @@ export async function reconcile(ports: ReconcilePorts, periodMs: number, compare
   const finishedRuns = await ports.plan.finishRuns()
   const lostWorkers = await tellLost(ports)
   const swept = await sweepOrphans(ports, 2 * periodMs)
-  const repaired = await repairPublished(ports, compare === 'all' ? null : 2 * periodMs)
+  const repaired = await repairPublished(ports, comparedMs)
   const work = { requeued, ...swept, ...repaired }
   if (Object.values(work).some((count) => count > 0)) ports.log.info('reconciled', work)
   return { requeued, finishedRuns, lostWorkers, swept, repaired }
@@ -73,8 +74,14 @@ async function requeueLost(stage: Stage, ports: ReconcilePorts, unchangedMs: num
 const identity = (row: Pick<StaleRow, 'partition' | 'generation' | 'stage'>): string =>
   `${row.stage} ${partitionKeyOf(row.partition)} ${row.generation}`
 
-/** Runs `reconcile` every period until the signal fires; a failed pass is logged and the next one tries again. */
-export async function reconcileEvery(ports: ReconcilePorts, periodMs: number, signal: AbortSignal): Promise<void> {
+/**
+ * Runs `reconcile` every period until the signal fires; a failed pass is logged and the next one tries again. Rows that
+ * changed while a pass failed, or lasted long, are the next one's to compare. No pass begins where `first` fails.
+ */
+export async function reconcileEvery(
+  ports: ReconcilePorts, periodMs: number, signal: AbortSignal, first?: () => Promise<unknown>,
+): Promise<void> {
+  let compared = performance.now()
   while (!signal.aborted) {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(done, periodMs)
@@ -86,8 +93,11 @@ export async function reconcileEvery(ports: ReconcilePorts, periodMs: number, si
       }
     })
     if (signal.aborted) return
+    const began = performance.now()
     try {
-      await reconcile(ports, periodMs)
+      await first?.()
+      await reconcile(ports, periodMs, began - compared + periodMs)
+      compared = began
     } catch (thrown) {
       const { code, message } = asPipelineError(thrown)
       ports.log.warn('reconcile.failed', { code, message })

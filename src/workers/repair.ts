@@ -51,26 +51,27 @@ export async function repairPublished(ports: RepairPorts, changedWithinMs: numbe
 /** From any other end a new try comes to the same end, and every pass would start it again. */
 const REMADE: readonly State[] = ['verified', 'provisional']
 
-/** Notes a changed ETag, writes a certificate anew; what it cannot mend has drifted. */
+/** Notes a changed ETag, writes a certificate anew; what it cannot mend has drifted, unless it was published since. */
 async function mended(
   row: PartitionSummary, ports: RepairPorts, counts: { noted: number; certificates: number },
 ): Promise<'drifted' | null> {
   const verdict = await compare(row, ports)
-  if (verdict === 'drifted') return verdict
+  if (verdict === 'drifted') return (await isStill(row, ports)) ? verdict : null
   if (verdict === 'noted') counts.noted++
   if (await certificateMended(row, ports)) counts.certificates++
   return null
 }
 
-/**
- * A publication under way writes the certificate before the catalog has it: a row that has left its end is left alone.
- */
-async function certificateMended(row: PartitionSummary, ports: RepairPorts): Promise<boolean> {
-  const { partition, generation, certificate } = row
-  const seen = certificate && (await certificateDrift(partition, certificate, ports.lake))
-  if (!seen) return false
+/** A publication under way replaces object and certificate before the catalog has them: its row has left its end. */
+async function isStill({ partition, generation }: PartitionSummary, ports: RepairPorts): Promise<boolean> {
   const now = await rowNow(partition, ports.keeper)
-  if (now?.generation !== generation || !FINISHED.includes(now.state)) return false
+  return now?.generation === generation && FINISHED.includes(now.state)
+}
+
+async function certificateMended(row: PartitionSummary, ports: RepairPorts): Promise<boolean> {
+  const { partition, certificate } = row
+  const seen = certificate && (await certificateDrift(partition, certificate, ports.lake))
+  if (!seen || !(await isStill(row, ports))) return false
   await rewriteCertificate({ partition, certificate, seen }, ports.lake)
   ports.log.warn('published.certificate_rewritten', { partition: partitionKeyOf(partition), was: seen.drift })
   return true

@@ -6,7 +6,7 @@ import type { Stage } from '../jobs/stages.js'
 import type { QueueBackend } from '../queues/queue-backend.js'
 import { DEFAULT_LOCK_MS, POLICY, type StagePolicy } from '../queues/policy.js'
 import type { BullJob, StageWorker } from '../queues/stage-worker.js'
-import { errorReporter } from './runtime-errors.js'
+import { errorReporter, foreignReporter } from './runtime-errors.js'
 import { execute, type Run } from './runtime-execute.js'
 import { RunningJobs, type ActiveJob } from './runtime-running.js'
 import type { StartedJob } from './stage.js'
@@ -62,7 +62,7 @@ export function startWorkers(o: WorkersOptions): WorkersHandle {
   const execution = {
     run: o.run, running, settleMs, lockMs: o.lockMs ?? DEFAULT_LOCK_MS, isDraining: () => draining !== null,
     letGo: o.letGo ?? (() => Promise.resolve()),
-    onForeign: ({ code, message }: PipelineError, jobId: string) => o.log.warn('job.newer', { jobId, code, message }),
+    onForeign: foreignReporter(o.log),
   }
   const workers = o.stages.map(({ stage, concurrency, policy = POLICY[stage] }) => {
     const worker: StageWorker = o.backend.worker({

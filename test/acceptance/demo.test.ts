@@ -41,7 +41,7 @@ describe('acceptance: demo', function () {
     const lake = lakeLeft()
     const parquet = filesBelow(lake).filter((name) => name.endsWith('/data.parquet'))
     expect(parquet).to.have.length(12)
-    expect(filesBelow(lake)).to.have.length(24)
+    expect(filesBelow(lake), 'with certificates, and whose it is').to.have.length(25)
 
     const [, select = ''] = /^Paste into DuckDB:\n +(select .*);$/m.exec(stdout) ?? []
     const rows = await duckdb(select)

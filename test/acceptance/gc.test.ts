@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { existsSync, mkdirSync, readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { archive, type Archive } from '../support/archive.js'
 import { errorOf, filesBelow, lastJson, printed, runCli, startAtTerminal, startCli, temporaryHome, type Home } from '../support/cli.js'
@@ -138,6 +138,10 @@ describe('acceptance: gc', function () {
     try {
       const env = { ...other.env, CANDLELAKE_HOME: other.dir, LAKE_URL: `file://${join(home.dir, 'lake')}` }
       for (const name of filesBelow(join(home.dir, 'lake'))) utimesSync(join(home.dir, 'lake', name), 1_700_000_000, 1_700_000_000)
+      const stranger = await runCli(['gc', '-y', '--json'], env)
+      expect(errorOf(stranger).code).to.equal('LAKE_MISMATCH')
+      // As a lake of before there were markers.
+      rmSync(join(home.dir, 'lake/_catalog.json'))
       const refused = await runCli(['gc', '-y', '--json'], env)
       expect(refused.code).to.equal(1)
       expect(errorOf(refused).code).to.equal('CATALOG_INCOMPLETE')

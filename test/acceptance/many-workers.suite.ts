@@ -92,7 +92,7 @@ export function manyWorkers(name: string, open: () => Promise<Places>): void {
         expect(served.sent().sort()).to.deep.equal(
           SYMBOLS.flatMap((symbol) => MONTHS.map((month) => keyOf({ symbol, interval: '4h', month }))).sort())
         expect(await ask('verify')).to.include({ partitions: 24, drifted: 0 })
-        expect(await places.left()).to.deep.equal([])
+        expect((await places.left()).filter((key) => key !== '_catalog.json')).to.deep.equal([])
         const objects = await places.objects()
         expect(Object.keys(objects)).to.have.length(24)
         expect(objects, 'byte for byte what one process made').to.deep.equal((expected ??= objects))

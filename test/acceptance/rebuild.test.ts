@@ -61,15 +61,22 @@ describe('acceptance: a catalog that was lost', function () {
 
   it('is made again from the lake: the same rows, nothing to do, no drift', async () => {
     await lose()
+    const refused = await backfill()
+    expect(refused.code).to.equal(1)
+    expect(errorOf(refused).code, 'the lake is of another catalog').to.equal('LAKE_MISMATCH')
+    expect(errorOf(refused).do).to.include('candlelake catalog rebuild')
     const dry = await rebuild('--dry-run')
     expect(dry.code, dry.stderr).to.equal(0)
     expect(lastJson(dry)).to.include({ dryRun: true, added: 12 })
+    expect(lastJson(dry)['takenFrom']).to.match(/^[0-9a-f]{10}$/)
     expect((await catalogNow()).partitions, 'a dry run changes nothing').to.deep.equal([])
     const ended = await rebuild()
     expect(ended.code, ended.stderr).to.equal(0)
     expect(lastJson(ended)).to.include({ v: 1, type: 'summary', partitions: 12, added: 12, leftOut: 0, rows: 269_132 })
+    expect(lastJson(ended)['takenFrom']).to.equal(lastJson(dry)['takenFrom'])
     expect(await catalogNow()).to.deep.equal(before_)
     await nothingToDo()
+    expect((await backfill()).code, 'lake and staging are this one\'s').to.equal(0)
     expect(lastJson(await runCli(['verify', '--json', '-q'], home.env))).to.include({ partitions: 12, drifted: 0 })
   })
 

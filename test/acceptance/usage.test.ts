@@ -143,7 +143,7 @@ describe('acceptance: what is typed and configured', function () {
   })
 
   const commands = [
-    'demo', 'backfill', 'worker', 'workers', 'status', 'cancel', 'verify', 'reconcile', 'gc', 'catalog rebuild', 'quarantine list',
+    'demo', 'backfill', 'worker', 'workers', 'status', 'cancel', 'verify', 'query', 'export', 'reconcile', 'gc', 'catalog rebuild', 'quarantine list',
     'quarantine retry', 'lake moved', 'server', 'doctor',
   ]
   it('every command has help with a sentence, an example, --json and its exit codes', async () => {

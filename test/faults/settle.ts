@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { asPipelineError } from '../../src/domain/errors.js'
-import { parseLakeKey } from '../../src/domain/names.js'
+import { MARKER, parseLakeKey } from '../../src/domain/names.js'
 import { until, type Rig } from './rig.js'
 
 /** Long enough for a lost lock, a sweep's quiet time and a backoff on a machine that others use too. */
@@ -39,8 +39,8 @@ export async function unfinished(rig: Rig): Promise<string> {
 
 /** Files of work that is not finished, wherever stages write: there should be none. */
 async function leftovers(rig: Rig): Promise<readonly string[]> {
-  const staged = await filesBelow(rig.stagingDir)
-  const isLeft = (name: string): boolean => !['data', 'certificate'].includes(parseLakeKey(name)?.kind ?? '')
+  const staged = (await filesBelow(rig.stagingDir)).filter((name) => name !== MARKER)
+  const isLeft = (name: string): boolean => !['data', 'certificate', 'marker'].includes(parseLakeKey(name)?.kind ?? '')
   const inLake = (await filesBelow(rig.lakeDir)).filter(isLeft)
   return [...staged.map((name) => `staging/${name}`), ...inLake.map((name) => `lake/${name}`)]
 }

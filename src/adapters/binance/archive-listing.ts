@@ -8,6 +8,7 @@ import { networkFailure } from './http-failure.js'
 import type { HttpOptions } from './http-options.js'
 import { parseListingPage, type ListingPage } from './listing-page.js'
 import { mend } from './mend.js'
+import { patience } from './patience.js'
 
 export type ListingOptions = HttpOptions & {
   /** Where the bucket is listed: `https://s3-ap-northeast-1.amazonaws.com/data.binance.vision`. */
@@ -16,9 +17,6 @@ export type ListingOptions = HttpOptions & {
 
 const PAGE_KEYS = 1_000
 const PAGE_BYTES = 8 * 1_048_576
-const TRIES = 4
-/** Above this a person at a terminal is better told than kept waiting, milliseconds. */
-const LONGEST_WAIT_MS = 30_000
 const never = (): AbortSignal => new AbortController().signal
 
 type Query = { readonly prefix: string; readonly delimiter?: '/'; readonly maxKeys?: number }
@@ -73,17 +71,7 @@ async function* pages(http: Http, query: Query, signal: AbortSignal): AsyncGener
 }
 
 function readPage(http: Http, query: Query, from: Next, signal: AbortSignal): Promise<ListingPage> {
-  return mend({ work: () => requestPage(http, query, from, signal), waitMs, signal })
-}
-
-function waitMs(failure: unknown, count: number): number | null {
-  if (!(failure instanceof PipelineError) || count >= TRIES) return null
-  if (failure.code !== 'ARCHIVE_UNREACHABLE' && failure.code !== 'ARCHIVE_BUSY') return null
-  // With a head, an answer came and was not a listing: another try would get the same.
-  if (failure.facts['head'] !== undefined) return null
-  const own = 250 * 2 ** (count - 1) * (1 + Math.random())
-  const wait = Math.max(own, failure.retryAfterMs ?? 0)
-  return wait <= LONGEST_WAIT_MS ? wait : null
+  return mend({ work: () => requestPage(http, query, from, signal), waitMs: patience(), signal })
 }
 
 async function requestPage(http: Http, query: Query, from: Next, signal: AbortSignal): Promise<ListingPage> {

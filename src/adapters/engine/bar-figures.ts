@@ -1,5 +1,5 @@
 import type { InspectFigures } from '../../domain/figures.js'
-import { CLOSE_TIME, compareAt, integerAt, OPEN_TIME, type CandleRows, type Column } from './candle-rows.js'
+import { CLOSE_TIME, compareAt, integerAt, OPEN_TIME, type CandleRows, type Column } from '../../sources/candle-rows.js'
 
 const OPEN = 1
 const HIGH = 2

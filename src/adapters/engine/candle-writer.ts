@@ -10,7 +10,7 @@ import {
 import { CANDLE_COLUMNS } from '../../domain/candle.js'
 import type { Partition } from '../../domain/partition.js'
 import type { ParquetOptions } from '../../domain/ports/engine.js'
-import type { CandleRows, Column } from './candle-rows.js'
+import type { CandleRows, Column } from '../../sources/candle-rows.js'
 import { literal } from './duckdb-session.js'
 import { fillChunk } from './vector-words.js'
 
@@ -102,7 +102,7 @@ function projection(partition: Partition): string {
   ).join(', ')
 }
 
-function codecOptions({ codec, level }: ParquetOptions): string[] {
+export function codecOptions({ codec, level }: ParquetOptions): string[] {
   return codec === 'zstd' ? ['COMPRESSION zstd', `COMPRESSION_LEVEL ${level}`] : [`COMPRESSION ${codec}`]
 }
 

@@ -1,24 +1,13 @@
-import { existsSync } from 'node:fs'
-import { open, rename, rm } from 'node:fs/promises'
-import { fileNameOf } from '../../domain/archive-names.js'
+import { rename, rm } from 'node:fs/promises'
 import { SCHEMA_VERSION } from '../../domain/candle.js'
-import { PipelineError } from '../../domain/errors.js'
 import type { ConvertFigures } from '../../domain/figures.js'
-import { gridPointsIn } from '../../domain/interval.js'
-import { monthRange } from '../../domain/month.js'
 import { partitionKeyOf } from '../../domain/partition.js'
 import type { ConvertRequest } from '../../domain/ports/engine.js'
-import { integerAt, OPEN_TIME, type CandleRows, type RowMemory } from './candle-rows.js'
+import { integerAt, OPEN_TIME, type CandleRows, type RowMemory } from '../../sources/candle-rows.js'
+import { digestOf } from '../../sources/file-digest.js'
+import { readPartition } from '../../sources/read-partition.js'
 import type { CandleWriter } from './candle-writer.js'
-import { CsvSource } from './csv-source.js'
-import { digestOf } from './file-digest.js'
-import { FindingsLog } from './findings-log.js'
 import { LogicalHash } from './logical-hash.js'
-import { putInOrder } from './row-order.js'
-import { readMembers, type ZipFile } from './zip-directory.js'
-import { inflateMember } from './zip-member.js'
-
-type Staged = ConvertRequest['sources'][number]
 
 /** Where a Parquet file grows before it takes its name. */
 export const partialOf = (outPath: string): string => `${outPath}.partial`
@@ -35,72 +24,23 @@ export async function convertPartition(
   memory: RowMemory,
 ): Promise<ConvertFigures> {
   const { partition, sources, outPath, parquet } = request
-  const log = new FindingsLog()
-  const range = monthRange(partition.month)
-  const points = gridPointsIn(partition.interval, range).count
-  const rows = memory.take(parquet.numericType, points + 16)
-  const maxRows = points * 2 + 100_000
-  let inexactValues = 0
-  let sourceRows = 0
-  for (const staged of sources) {
-    const csv = new CsvSource({ rows, log, name: staged.source.key, range, maxRows })
-    await readSource(staged, csv, log)
-    inexactValues += csv.inexactValues
-    sourceRows += csv.rowCount
-  }
-  const duplicatesDropped = putInOrder(rows, log, sources.map((staged) => staged.source.key).join(', '))
-  if (inexactValues > 0) log.add('INEXACT_VALUES', () => `${inexactValues} values of ${sourceRows} rows`, inexactValues)
+  const read = await readPartition({ partition, sources, numericType: parquet.numericType }, memory)
+  const { rows } = read
   await write(request, rows, writer)
   const hash = new LogicalHash()
   hash.add(rows)
   const times = rows.columns[OPEN_TIME]!
   return {
     rows: rows.count,
-    sourceRows,
-    duplicatesDropped,
+    sourceRows: read.sourceRows,
+    duplicatesDropped: read.duplicatesDropped,
     ...digestOf(outPath),
     logicalHash: hash.text,
     firstOpenUs: BigInt(integerAt(times, 0)),
     lastOpenUs: BigInt(integerAt(times, rows.count - 1)),
-    inexactValues,
-    findings: log.findings,
+    inexactValues: read.inexactValues,
+    findings: read.findings,
   }
-}
-
-async function readSource({ path, source }: Staged, csv: CsvSource, log: FindingsLog): Promise<void> {
-  checkStaged(path, source.sha256Hex, source.key)
-  const handle = await open(path)
-  try {
-    const zip: ZipFile = { path, handle, size: (await handle.stat()).size, name: source.key }
-    const [member, twin] = await readMembers(zip)
-    if (!member) return
-    await inflateMember(zip, member, (piece) => csv.push(piece))
-    if (twin) await inflateMember(zip, twin, () => undefined)
-    csv.end()
-    if (csv.failure) throw csv.failure
-    if (twin) log.add('IDENTICAL_MEMBERS', () => `${source.key}: "${member.name}" and "${twin.name}"`)
-    if (member.name !== fileNameOf(source.key).replace(/\.zip$/, '.csv')) {
-      log.add('MEMBER_NAME_UNUSUAL', () => `${source.key}: "${member.name}"`)
-    }
-    if (source.checksum === 'missing') log.add('CHECKSUM_MISSING', () => source.key)
-    if (source.checksum === 'mismatch') log.add('CHECKSUM_MISMATCH_CONTENT_OK', () => source.key)
-  } finally {
-    await handle.close()
-  }
-}
-
-function checkStaged(path: string, wantHex: string, key: string): void {
-  const gotHex = existsSync(path) ? digestOf(path).sha256Hex : null
-  if (gotHex === wantHex) return
-  throw new PipelineError(
-    'STAGING_LOST',
-    `the staged file of ${key} is ${gotHex === null ? 'gone' : 'not what was downloaded'}`,
-    {
-      at: key,
-      wantHex,
-      gotHex,
-    },
-  )
 }
 
 async function write(request: ConvertRequest, rows: CandleRows, writer: CandleWriter): Promise<void> {

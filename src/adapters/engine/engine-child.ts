@@ -1,5 +1,5 @@
 import { partitionKeyOf } from '../../domain/partition.js'
-import { RowMemory } from './candle-rows.js'
+import { RowMemory } from '../../sources/candle-rows.js'
 import { CandleWriter } from './candle-writer.js'
 import { convertPartition } from './convert-partition.js'
 import { engineError, openSession } from './duckdb-session.js'

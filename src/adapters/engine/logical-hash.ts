@@ -1,4 +1,4 @@
-import type { CandleRows } from './candle-rows.js'
+import type { CandleRows } from '../../sources/candle-rows.js'
 
 const BLOCK_ROWS = 4_096
 /** The two lanes of each row of a block; nothing is kept in them from one block to the next. */

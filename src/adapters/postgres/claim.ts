@@ -14,6 +14,8 @@ type Request = Parameters<StageCatalog['claim']>[0]
 const TRIES = 3
 const SUSPECT_CRASHES = 2
 const ASK_AGAIN_MS = 1_000
+/** A process that is stopped here would keep every suspect waiting for as long as a publication may take. */
+const SUSPECT_IDLE_MS = 5_000
 
 /** Takes the lease in one statement; only when that touched nothing a second one asks why. */
 export async function claim(db: Kysely<unknown>, o: Request, maxCrashes: number): Promise<ClaimResult> {
@@ -35,7 +37,9 @@ export async function claim(db: Kysely<unknown>, o: Request, maxCrashes: number)
  */
 async function takeSuspect(db: Kysely<unknown>, o: Request, maxCrashes: number): Promise<ClaimResult | null> {
   return db.transaction().execute(async (trx) => {
-    await sql`select pg_advisory_xact_lock(1129074754, hashtext(current_schema()))`.execute(trx)
+    await sql`
+      select set_config('idle_in_transaction_session_timeout', ${String(SUSPECT_IDLE_MS)}, true),
+        pg_advisory_xact_lock(1129074754, hashtext(current_schema()))`.execute(trx)
     const { rows } = await sql<{ for_ms: number }>`
       select ceil(extract(epoch from p.lease_until - now()) * 1000)::int as for_ms from partitions p
       where p.lease_token is not null and p.lease_until > now() and p.crashes > ${SUSPECT_CRASHES}

@@ -1,20 +1,26 @@
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import type pg from 'pg'
+import type { HotStore } from '../../domain/ports/hot-store.js'
 import type { KeeperCatalog } from '../../domain/ports/keeper-catalog.js'
+import type { LakeIndex } from '../../domain/ports/lake-index.js'
 import type { Log } from '../../domain/ports/observe.js'
 import type { PlanCatalog } from '../../domain/ports/plan-catalog.js'
 import type { StageCatalog } from '../../domain/ports/stage-catalog.js'
+import { hotStore } from './hot/hot-store.js'
 import { keeperCatalog } from './keeper-catalog.js'
+import { lakeIndex } from './lake-index.js'
 import { migrate } from './migrate.js'
 import { planCatalog } from './plan-catalog.js'
 import { guarded, openPool } from './pool.js'
 import { stageCatalog } from './stage-catalog.js'
 
-/** The catalog's three faces over one pool of connections. */
+/** The catalog's faces and the hot rows over one pool of connections. */
 export type Catalog = {
   readonly stage: StageCatalog
   readonly plan: PlanCatalog
   readonly keeper: KeeperCatalog
+  readonly hot: HotStore
+  readonly index: LakeIndex
   /** The connections themselves; int8 comes as number, and names are looked up in the catalog's schema. */
   readonly pool: pg.Pool
   /** @throws {CATALOG_UNREACHABLE} */
@@ -53,6 +59,8 @@ export async function openCatalog(o: CatalogOptions): Promise<Catalog> {
     stage: stageCatalog(db, { maxCrashes: o.maxCrashes ?? 10 }),
     plan: planCatalog(db),
     keeper: keeperCatalog(db),
+    hot: hotStore(db, { pool, where }),
+    index: lakeIndex(db),
     pool,
     ping,
     close: () => (closed ??= pool.end()),

@@ -59,6 +59,7 @@ async function prepareSession(client: pg.ClientBase, schema: string): Promise<vo
     lock_timeout: LOCK_MS,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
     timezone: 'UTC',
+    datestyle: 'ISO',
     // A backend compiles nothing here that it would run long enough.
     jit: 'off',
   }

@@ -4,7 +4,8 @@ import { open, stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { PipelineError } from '../../domain/errors.js'
 
-const CHUNK_BYTES = 262_144
+/** Larger ones cost memory: pieces are put together to parts. */
+const CHUNK_BYTES = 65_536
 
 /** The length of a local file to send. @throws {STAGING_LOST} */
 export async function lengthOf(path: string): Promise<number> {
@@ -68,11 +69,11 @@ async function wholeOf(o: { path: string; bytes: number }): Promise<Buffer> {
 }
 
 /** @throws {OBJECT_CORRUPT} for other bytes than were to be sent */
-export function refuseOther(o: { path: string; bytes: number; sha256Hex: string }, gotHex: string, bytes: number): void {
+function refuseOther(o: { path: string; bytes: number; sha256Hex: string }, gotHex: string, bytes: number): void {
   if (gotHex === o.sha256Hex && bytes === o.bytes) return
   throw new PipelineError('OBJECT_CORRUPT', 'the bytes read from disk are not those that were written', {
     at: o.path, wantHex: o.sha256Hex, gotHex,
   })
 }
 
-export const gone = (path: string): PipelineError => new PipelineError('STAGING_LOST', 'the file to store is gone', { at: path })
+const gone = (path: string): PipelineError => new PipelineError('STAGING_LOST', 'the file to store is gone', { at: path })

@@ -49,9 +49,11 @@ export class S3Link {
   readonly service: string
   readonly signsPayload: boolean
   readonly #pace = new Pace()
+  readonly #transport: S3Transport
 
   constructor(o: S3Connection) {
-    this.client = new S3Client(configOf(o))
+    this.#transport = new S3Transport(o.dispatcher)
+    this.client = new S3Client(configOf(o, this.#transport))
     this.once = this.client.send.bind(this.client)
     const trying = (command: never, options: never): Promise<unknown> =>
       this.trying(() => this.once(command, options) as Promise<unknown>)
@@ -82,6 +84,11 @@ export class S3Link {
     }
   }
 
+  /** Milliseconds since 1970 by the store's clock, which dates what it holds; ours before its first answer. */
+  now(): number {
+    return Date.now() + this.#transport.aheadMs
+  }
+
   close(): Promise<void> {
     this.client.destroy()
     return Promise.resolve()
@@ -95,7 +102,7 @@ export const pause = (attempt: number): Promise<void> =>
 const SILENT = { debug: nothing, info: nothing, warn: nothing, error: nothing }
 function nothing(): void {}
 
-function configOf(o: S3Connection): S3ClientConfig {
+function configOf(o: S3Connection, transport: S3Transport): S3ClientConfig {
   const region = o.region ?? (o.endpoint === null ? null : 'auto')
   return {
     ...(o.endpoint === null ? {} : { endpoint: o.endpoint }),
@@ -107,7 +114,7 @@ function configOf(o: S3Connection): S3ClientConfig {
     // A refusal without 100-continue costs a body; waiting for it costs every upload a round trip.
     expectContinueHeader: false,
     customUserAgent: o.userAgent,
-    requestHandler: new S3Transport(o.dispatcher) as unknown as NonNullable<S3ClientConfig['requestHandler']>,
+    requestHandler: transport as unknown as NonNullable<S3ClientConfig['requestHandler']>,
     // Tried again here, where a stream can be opened anew and credentials can be renewed.
     maxAttempts: 1,
     followRegionRedirects: true,

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { PipelineError } from '../../domain/errors.js'
+import { MARKER } from '../../domain/names.js'
 import { checkObjectKey } from '../../domain/object-key.js'
 import type { ObjectPlace, ObjectStore } from '../../domain/ports/object-store.js'
 import type { StagedFile, Staging } from '../../domain/ports/staging.js'
@@ -97,6 +98,7 @@ class BucketStaging implements Staging {
   async *#kept(): ReturnType<Staging['folders']> {
     let at: Folder = { folder: '', bytes: 0, changed: new Date(0) }
     for await (const { key, bytes, lastModified } of this.#store.list('')) {
+      if (key === MARKER) continue
       const folder = dirname(key)
       if (at.folder !== '' && at.folder !== folder) yield at
       at = at.folder === folder ? grown(at, bytes, lastModified) : { folder, bytes, changed: lastModified }

@@ -26,6 +26,7 @@ type SdkResponse = {
 export class S3Transport {
   readonly metadata = { handlerProtocol: 'http/1.1' }
   readonly #dispatcher: Dispatcher
+  #aheadMs = 0
 
   constructor(dispatcher: Dispatcher) {
     this.#dispatcher = dispatcher
@@ -41,9 +42,16 @@ export class S3Transport {
       body: request.body ?? null,
       ...(o.abortSignal ? { signal: o.abortSignal } : {}),
     })
+    const at = Date.parse(String(headers['date']))
+    if (!Number.isNaN(at)) this.#aheadMs = at - Date.now()
     // Whoever reads the body is told what breaks it off; one that nobody reads to its end breaks off unheard.
     body.on('error', () => undefined)
     return { response: { statusCode, headers: flat(headers), body } }
+  }
+
+  /** Milliseconds that the server's clock is ahead of ours, to the second, as its latest answer says. */
+  get aheadMs(): number {
+    return this.#aheadMs
   }
 
   /** Options of the SDK's own handlers; none of them is for this one. */

@@ -35,6 +35,7 @@ export async function sendWhole(link: S3Link, o: FileToSend): Promise<string | u
   }
 }
 
-const paramsOf = (o: FileToSend) => ({
+/** What both ways of sending say of the object. */
+export const paramsOf = (o: FileToSend) => ({
   Bucket: o.bucket, Key: o.key, Metadata: metadataOf(o), ...headersOf(o.condition),
 })

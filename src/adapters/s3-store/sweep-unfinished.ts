@@ -9,19 +9,20 @@ import type { S3Place } from './s3-place.js'
 
 /**
  * Aborts the uploads below a prefix that got no part for so many milliseconds, and removes probes as old: their writers
- * died. Gives how many of both.
+ * died. The store says how old they are, and what time it is: the clock of a host that is wrong would take uploads that
+ * are under way for old. Gives how many of both.
  */
 export async function sweepUnfinished(link: S3Link, place: S3Place, olderThanMs: number): Promise<number> {
-  const before = Date.now() - olderThanMs
+  const before = (): number => link.now() - olderThanMs
   let swept = 0
   for await (const upload of uploadsOf(link, place)) {
     const named = { Bucket: place.bucket, Key: upload.Key ?? '', UploadId: upload.UploadId ?? '' }
-    if ((upload.Initiated?.getTime() ?? 0) > before || (await lastPartMs(link, named)) > before) continue
+    if ((upload.Initiated?.getTime() ?? 0) > before() || (await lastPartMs(link, named)) > before()) continue
     await unlessGone(() => link.client.send(new AbortMultipartUploadCommand(named)))
     swept++
   }
   for await (const { key, lastModified } of listAll(link, place, PROBES)) {
-    if (lastModified.getTime() > before) continue
+    if (lastModified.getTime() > before()) continue
     await link.client.send(new DeleteObjectCommand({ Bucket: place.bucket, Key: place.base + key }))
     swept++
   }

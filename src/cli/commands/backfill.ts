@@ -36,6 +36,8 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
   const request = await requestOf(flags, startedMs, readStdin)
   const events = new EventRelay()
   const app = await context.openApp({ observe: events.observe })
+  // Who only plans need not reach the lake; workers elsewhere look at it.
+  if (flags['dryRun'] !== true && flags['detach'] !== true) await app.claimLake()
   const report = await plan(context, app, flags, request)
   for (const series of report.unknown) context.out.note(`! ${series}  the archive has no file of it`)
   if (report.run === null) return await sayDryRun(context, app, report)

@@ -44,9 +44,15 @@ async function run(context: Context, flags: FlagValues, text = '*'): Promise<num
     seen[one.outcome === 'left_out' ? 'leftOut' : one.outcome]++
     await say(context, one)
   }
+  // A part of it gives a catalog that lacks the rest: nobody is to collect garbage with that.
+  const takenFrom = text === '*' ? await app.takeLake({ dryRun }) : null
   const seconds = (Date.now() - startedMs) / 1_000
-  if (out.json) out.resultJson({ v: 1, type: 'summary', dryRun, ...seen, seconds })
-  else out.result(await sentence(seen, seconds, dryRun))
+  if (out.json) out.resultJson({ v: 1, type: 'summary', dryRun, ...seen, takenFrom, seconds })
+  else {
+    out.result(await sentence(seen, seconds, dryRun))
+    const whose = dryRun ? 'would be this one\'s' : 'is this one\'s now; stop workers that still have the other'
+    if (takenFrom !== null) out.result(`The lake was of catalog ${takenFrom}, and ${whose}.`)
+  }
   return interrupts.ending?.code ?? (seen.leftOut > 0 ? 2 : 0)
 }
 

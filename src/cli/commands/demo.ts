@@ -112,16 +112,17 @@ const QUERY = 'select symbol, interval, count(*) as bars, max(high) as high, rou
   'from spot_klines group by all order by all'
 
 async function sayQuery({ out }: Context, app: App, lake: string): Promise<void> {
-  const { columns, rows } = await app.sql(QUERY)
+  const result = (await app.query()).sql(QUERY)
+  const columns = await result.schema()
+  const rows = await result.rows()
   if (out.json) {
-    if (!out.quiet) out.resultJson({ v: 1, type: 'query', sql: QUERY, columns, items: rows })
+    const names = columns.map(({ name }) => name)
+    const items = rows.map((row) => names.map((name) => row[name]))
+    if (!out.quiet) out.resultJson({ v: 1, type: 'query', sql: QUERY, columns: names, items })
     return
   }
-  const { renderTable } = await import('../render/table.js')
-  const table = renderTable(
-    columns.map((title, i) => ({ title, align: i < 2 ? 'left' : 'right' })),
-    rows.map((row) => row.map((value) => (value === null ? '' : String(value as string | number)))),
-  )
+  const { resultLines } = await import('../render/result.js')
+  const table = resultLines('table', columns, rows, true)
   const glob = `${lake}/spot-klines/**/data.parquet`
   out.result(
     '',

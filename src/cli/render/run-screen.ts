@@ -19,10 +19,14 @@ const LEAST = { amount: 11, rate: 10 }
 
 /** The bars of a run, one line a stage, and the run's own line: none wider than `width` cells. */
 export function renderRun(view: RunView, width: number, paint: Paint): readonly string[] {
-  const rows = view.stages.map(cellsOfStage)
+  return [...renderStages(view.stages, width, paint), clipEnd(runLine(view), width)]
+}
+
+/** A bar for each stage, none wider than `width` cells. */
+export function renderStages(stages: readonly StageView[], width: number, paint: Paint): readonly string[] {
+  const rows = stages.map(cellsOfStage)
   const columns = fitting(rows, width)
-  const lines = rows.map((row) => lineOf(row, columns, paint))
-  return [...lines, clipEnd(runLine(view), width)]
+  return rows.map((row) => lineOf(row, columns, paint))
 }
 
 /** `2026-11-22T20:31:14Z 7f3k2 verified 236/356 quarantined 0 24MiB/s eta 9s` */

@@ -1,8 +1,6 @@
-import type { Stage } from '../../domain/states.js'
-
 /** How far one stage is. Unknown figures are null; bytes, rows, seconds. */
 export type StageView = {
-  readonly stage: Stage
+  readonly stage: string
   /** Partitions that are past this stage, finished ones among them. */
   readonly done: number
   readonly total: number

@@ -35,9 +35,11 @@ export class S3Bucket {
   readonly objects = new Map<string, S3Object>()
   readonly uploads = new Map<string, S3UploadState>()
   readonly #folder: string
+  readonly #now: () => Date
 
-  constructor(folder: string) {
+  constructor(folder: string, now: () => Date) {
     this.#folder = folder
+    this.#now = now
   }
 
   newPath(): string {
@@ -60,7 +62,7 @@ export class S3Bucket {
       throw thrown
     }
     const { path, bytes, md5Hex } = body
-    const object = { key, path, bytes, etag: `"${o.etag ?? md5Hex}"`, lastModified: new Date(), headers }
+    const object = { key, path, bytes, etag: `"${o.etag ?? md5Hex}"`, lastModified: this.#now(), headers }
     this.objects.set(key, object)
     if (before) await rm(before.path, { force: true })
     return object
@@ -100,7 +102,7 @@ export class S3Bucket {
   }
 
   begin(key: string, headers: S3Object['headers']): S3UploadState {
-    const upload = { id: randomUUID(), key, initiated: new Date(), headers, parts: new Map<number, S3Part>() }
+    const upload = { id: randomUUID(), key, initiated: this.#now(), headers, parts: new Map<number, S3Part>() }
     this.uploads.set(upload.id, upload)
     return upload
   }
@@ -116,7 +118,7 @@ export class S3Bucket {
     if (!upload) await rm(body.path, { force: true })
     const { parts } = this.uploadOf(id)
     const before = parts.get(number)
-    parts.set(number, { number, at: new Date(), ...body })
+    parts.set(number, { number, at: this.#now(), ...body })
     if (before) await rm(before.path, { force: true })
   }
 

@@ -17,18 +17,23 @@ export type TestS3Server = {
  * The part of S3 that this project speaks, over HTTP: signatures checked, bodies streamed to files, conditions judged in
  * the step that makes a write visible. Made because the emulators on npm lack conditions, ListMultipartUploads, or Node 20;
  * what it answers is compared with independent servers by running the same suites over those (TEST_S3_ENDPOINT).
+ * `aheadMs` is how wrong its clock is.
  */
-export async function startS3Server(o: { keys: Keys; dialect?: Dialect }): Promise<TestS3Server> {
+export async function startS3Server(
+  o: { keys: Keys; dialect?: Dialect; aheadMs?: number },
+): Promise<TestS3Server> {
+  const now = (): Date => new Date(Date.now() + (o.aheadMs ?? 0))
   const folder = await tempFolder()
   const buckets = new Map<string, S3Bucket>()
   const bucketOf = (name: string): S3Bucket => {
     const known = buckets.get(name)
     if (known) return known
-    const made = new S3Bucket(folder.path)
+    const made = new S3Bucket(folder.path, now)
     buckets.set(name, made)
     return made
   }
   const handle = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    response.setHeader('date', now().toUTCString())
     try {
       checkSignature(request, o.keys)
       const { bucket: name, key, query } = placeOf(request.url ?? '')

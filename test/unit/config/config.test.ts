@@ -46,6 +46,22 @@ describe('configuration', () => {
     expect([config.lateDays, config.queueUrl, origins.LATE_DAYS]).to.deep.equal([45, null, 'default'])
   })
 
+  it('refuses a transaction pooler and says what to use, without showing the address', async () => {
+    const pooler = 'postgres://postgres.ref:hush@aws-0-eu-central-1.pooler.supabase.com'
+    const direct = 'postgres://u:hush@db.ref.supabase.co'
+    const marked = 'postgres://u:hush@db/x?pgbouncer=true'
+    for (const address of [`${pooler}:6543/postgres`, `${direct}:6543/postgres`, marked]) {
+      for (const name of ['DATABASE_URL', 'QUEUE_URL']) {
+        const problems = await problemsOf({ environment: { [name]: address } })
+        expect(problems).to.include(name).and.include('session pooler (port 5432)').and.not.include('hush')
+      }
+    }
+    for (const address of [`${pooler}:5432/postgres`, 'postgres://u@db:6543/x', `${direct}:5432/postgres`]) {
+      const { config } = await resolveConfig(sources({ environment: { DATABASE_URL: address } }))
+      expect(config.databaseUrl).to.equal(address)
+    }
+  })
+
   it('keeps data and cache where XDG says', async () => {
     const { config } = await resolveConfig(
       sources({ environment: { XDG_DATA_HOME: '/data', XDG_CACHE_HOME: '/cache' } }),

@@ -1,6 +1,6 @@
 import { expect } from 'chai'
 import { resolveConfig } from '../../../src/config.js'
-import { shownSettings, withoutPassword } from '../../../src/config/shown-settings.js'
+import { secretsOf, shownSettings, withoutPassword } from '../../../src/config/shown-settings.js'
 import { SETTING_NAMES } from '../../../src/config/settings.js'
 
 const CANARY = 'hunter2-canary'
@@ -36,5 +36,18 @@ describe('settings as doctor shows them', () => {
   it('leave other text as it is', () => {
     expect(withoutPassword('file:///home/ann/lake')).to.equal('file:///home/ann/lake')
     expect(withoutPassword('/etc/ssl/ca.pem')).to.equal('/etc/ssl/ca.pem')
+  })
+
+  it('know every secret that an answer may not hold, those of the store and of any address too', async () => {
+    const secrets = {
+      DATABASE_URL: 'postgres://lake:of%20database@db:5432/lake?password=of-query', QUEUE_URL: 'redis://:of-queue@cache',
+      S3_ENDPOINT: 'https://some:of-endpoint@r2.example', S3_ACCESS_KEY_ID: 'told', S3_SECRET_ACCESS_KEY: 'of-store',
+      S3_SESSION_TOKEN: 'of-session', HTTPS_PROXY: 'http://ann:of-proxy@proxy:3128', SERVER_USER: 'ann', SERVER_PASSWORD: 'of-server',
+    }
+    const { config } = await resolveConfig({ flags: {}, environment: secrets, dotenv: {}, userHome: '/home/ann', cores: 2 })
+    expect(secretsOf(config)).to.have.members([
+      'of%20database', 'of database', 'of-query', 'of-queue', 'of-queue', 'of-endpoint', 'of-endpoint', 'of-store',
+      'of-session', 'of-proxy', 'of-proxy', 'of-server',
+    ])
   })
 })

@@ -5,7 +5,7 @@ import { DATASETS } from '../../../src/domain/dataset.js'
 import { PipelineError } from '../../../src/domain/errors.js'
 import { INTERVALS } from '../../../src/domain/interval.js'
 import {
-  certificateKeyOf, incomingKeyOf, objectKeyOf, parseLakeKey, parseStagingKey, partitionOfKey, revisionKeyOf, stagingFolderOf,
+  MARKER, certificateKeyOf, incomingKeyOf, objectKeyOf, parseLakeKey, parseStagingKey, partitionOfKey, revisionKeyOf, stagingFolderOf,
 } from '../../../src/domain/names.js'
 import { parsePartitionKey, partitionKeyOf, type Partition } from '../../../src/domain/partition.js'
 import { parseSymbol } from '../../../src/domain/symbol.js'
@@ -57,6 +57,12 @@ describe('names', () => {
   it('spot, um and cm keys of one file name differ', () => {
     const keys = DATASETS.map((dataset) => monthlyKeyOf({ dataset, symbol: 'BTCUSDT', interval: '1m', month: '2025-01' }))
     expect(new Set(keys).size).to.equal(3)
+  })
+
+  it('the marker is the lake\'s own, and only at its top', () => {
+    expect(parseLakeKey(MARKER)).to.deep.equal({ kind: 'marker' })
+    expect(parseLakeKey(`spot-klines/${MARKER}`)).to.equal(null)
+    expect(parseStagingKey(MARKER)).to.equal(null)
   })
 
   it('foreign keys name nothing', () => {

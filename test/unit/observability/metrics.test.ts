@@ -11,7 +11,8 @@ import { countsOf, partitionOf, statesOf, serverParts } from '../../support/serv
 
 const ALLOWED_LABELS = ['stage', 'dataset', 'interval', 'state', 'outcome', 'code', 'op', 'le']
 const OUTCOMES: readonly JobOutcome[] = ['ok', 'retry', 'delayed', 'failed', 'quarantined', 'fenced', 'skipped']
-const CODES = Object.keys(ERRORS) as ErrorCode[]
+/** Those that a stage can end with. */
+const CODES = (Object.keys(ERRORS) as ErrorCode[]).filter((code) => !('asked' in ERRORS[code]))
 
 const fresh = (): Metrics => createMetrics({ version: '1.2.3', backend: 'redis', limits: { limitMs: 100, keepMs: 0 } })
 

@@ -1,5 +1,6 @@
 import { expect } from 'chai'
-import { errorReporter } from '../../../src/workers/runtime-errors.js'
+import { PipelineError } from '../../../src/domain/errors.js'
+import { errorReporter, foreignReporter } from '../../../src/workers/runtime-errors.js'
 import { RunningJobs, Running } from '../../../src/workers/runtime-running.js'
 import type { StartedJob } from '../../../src/workers/stage.js'
 import { jobOf, lines } from '../../contract/queue.harness.js'
@@ -35,5 +36,16 @@ describe('worker runtime', () => {
     expect(running.signal.reason).to.have.property('code', 'INTERRUPTED')
     jobs.remove('a')
     expect(jobs.all).to.deep.equal([])
+  })
+})
+
+describe('jobs of a newer program', () => {
+  it('are logged one every 10 s, however many there are', () => {
+    const said: unknown[] = []
+    let now = 0
+    const log = { debug: () => undefined, info: () => undefined, error: () => undefined, warn: (_: string, facts?: object) => said.push(facts) }
+    const report = foreignReporter(log, () => now)
+    for (; now < 25_000; now += 100) report(new PipelineError('JOB_NEWER', 'of version 2'), `job-${now}`)
+    expect(said).to.deep.equal([0, 10_000, 20_000].map((at) => ({ jobId: `job-${at}`, code: 'JOB_NEWER', message: 'of version 2' })))
   })
 })

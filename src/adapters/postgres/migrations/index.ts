@@ -2,10 +2,12 @@ import type { Migration } from 'kysely'
 import { catalog } from './001_catalog.js'
 import { lakeId } from './002_lake_id.js'
 import { workersLost } from './003_workers.js'
+import { hot } from './004_hot.js'
 
 /** Every migration by name; names sort in the order of their numbers, and one that was released never changes. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '001_catalog': catalog,
   '002_lake_id': lakeId,
   '003_workers': workersLost,
+  '004_hot': hot,
 }

@@ -1,0 +1,160 @@
+import { join } from 'node:path'
+import type pg from 'pg'
+import { acquireEmbeddedPostgres } from '../src/adapters/embedded-postgres/embedded-postgres.js'
+import { openCatalog, type Catalog } from '../src/adapters/postgres/connect.js'
+import { copyIn } from '../src/adapters/postgres/hot/copy-in.js'
+import { VALUE_COLUMNS } from '../src/adapters/postgres/hot/rows.js'
+import { inTransaction } from '../src/adapters/postgres/hot/session.js'
+import { COPY_FROM_ROWS, linesOf, mergeArrays, mergeCopy } from '../src/adapters/postgres/hot/write.js'
+import { HOT_NUMBERS, type HotCandle } from '../src/domain/hot-candle.js'
+import type { Series } from '../src/domain/partition.js'
+import type { Held } from '../src/domain/ports/hot-store.js'
+import { sliceOf } from '../src/domain/slice.js'
+import type { Bench, BenchContext } from './bench.js'
+import { interleaved, ratioOf, timed } from './interleave.js'
+import { median } from './median.js'
+
+const MINUTE_US = 60_000_000n
+const DAY_US = 1_440n * MINUTE_US
+const START_US = BigInt(Date.parse('2024-01-01')) * 1_000n
+const ROUNDS = 5
+/** A day of 20 million rows over 30 days: so many series of 1m. */
+const SERIES = 463
+
+/** Hot rows in an embedded Postgres: how fast they are stored, read and let go. */
+export const hot: Bench = async (b) => {
+  const server = await acquireEmbeddedPostgres({ home: join(b.dir, 'home'), log: () => undefined })
+  b.atEnd(() => server.release())
+  const connection: pg.PoolConfig = { ...server.connection, ssl: false }
+  const catalog = await openCatalog({ connection, maxConnections: 4, applicationName: 'bench' })
+  b.atEnd(() => catalog.close())
+  b.say('settings: an embedded Postgres as the product starts it; rows of 1m with eight decimals, made beforehand')
+  const wants = (part: string): boolean => b.parts.length === 0 || b.parts.includes(part)
+  if (wants('store')) await store(b, catalog)
+  if (wants('batch')) await batches(b, catalog)
+  if (wants('read')) await read(b, catalog)
+  if (wants('retention')) await retention(b, catalog)
+}
+
+const series = (n: number): Series => ({ dataset: 'spot-klines', symbol: `BENCH${n}USDT`, interval: '1m' })
+
+function candles(count: number): HotCandle[] {
+  return Array.from({ length: count }, (_, n) => {
+    const fraction = 10_000_000 + n * 31 % 89_999_999
+    const number = (salt: number): string => `${20_000 + (n * 7_919 + salt) % 9_973}.${fraction}`
+    const numbers = Object.fromEntries(HOT_NUMBERS.map((field, i) => [field, number(i)])) as Pick<HotCandle, 'open'>
+    const openTimeUs = START_US + BigInt(n) * MINUTE_US
+    return { openTimeUs, closeTimeUs: openTimeUs + MINUTE_US - 1_000n, trades: n % 500, ...numbers } as HotCandle
+  })
+}
+
+const empty = async ({ pool }: Catalog): Promise<void> => void (await pool.query('truncate hot_candles'))
+
+/** COPY alone and what storing adds: the merge, and that an equal row is replaced. */
+async function store(b: BenchContext, catalog: Catalog): Promise<void> {
+  const rows = candles(b.small ? 10_000 : 50_000)
+  await catalog.hot.save(series(0), rows, 'closed')
+  const columns = VALUE_COLUMNS.join(', ')
+  const lines = function* (): Generator<string> {
+    for (const line of linesOf(rows)) yield `1\t1\t${line}`
+  }
+  const run = (work: () => Promise<unknown>) => async (): Promise<number> => {
+    await empty(catalog)
+    return await timed(work)
+  }
+  const raw = run(() => inTransaction(source(catalog), async (client) =>
+    await copyIn(client, `copy hot_candles (series_id, standing, ${columns}) from stdin`, lines())))
+  const merged = run(() => catalog.hot.save(series(0), rows, 'closed'))
+  const replaced = (): Promise<number> => timed(() => catalog.hot.save(series(0), rows, 'closed'))
+  const seconds = await interleaved(b.rounds ?? (b.small ? 1 : ROUNDS), { raw, merged, replaced }, b.say)
+  b.figure('copy', rows.length / median(seconds.raw), 'rows/s')
+  b.figure('merge', rows.length / median(seconds.merged), 'rows/s')
+  b.figure('replace', rows.length / median(seconds.replaced), 'rows/s')
+  b.figure('merge-over-copy', ratioOf(seconds.raw, seconds.merged), 'x', { atLeast: 0.5 })
+}
+
+const source = ({ pool }: Catalog) => ({ pool, where: { at: 'bench', password: null } })
+
+/** Arrays against COPY, by the rows of a batch: where one overtakes the other. */
+async function batches(b: BenchContext, catalog: Catalog): Promise<void> {
+  for (const count of [100, 1_000, COPY_FROM_ROWS, 5_000, 20_000]) {
+    const rows = candles(count)
+    await catalog.hot.save(series(0), rows, 'closed')
+    const run = (merge: typeof mergeArrays) => async (): Promise<number> => {
+      await empty(catalog)
+      const batch = { seriesId: 1, standing: 1, rows }
+      return await timed(() => inTransaction(source(catalog), (client) => merge(client, batch)))
+    }
+    const sides = { arrays: run(mergeArrays), copy: run(mergeCopy) }
+    const seconds = await interleaved(b.rounds ?? (b.small ? 1 : ROUNDS), sides, b.say)
+    b.figure(`arrays-${count}`, count / median(seconds.arrays), 'rows/s')
+    b.figure(`copy-merge-${count}`, count / median(seconds.copy), 'rows/s')
+  }
+}
+
+/** Rows of one day of many series, made by the server. */
+async function fillDay(catalog: Catalog, count: number): Promise<void> {
+  await empty(catalog)
+  for (let n = 0; n < count; n++) await catalog.hot.save(series(n), candles(1), 'closed')
+  await empty(catalog)
+  const numbers = HOT_NUMBERS.map(() => 'round((random() * 20000)::numeric, 8)').join(', ')
+  const step = 25
+  for (let from = 1; from <= count; from += step) {
+    await catalog.pool.query(`insert into hot_candles (series_id, standing, ${VALUE_COLUMNS.join(', ')})
+      select s, 1, t, t + interval '59.999 seconds', 7, ${numbers}
+      from hot_series, lateral (select id as s) i,
+        generate_series('2024-01-01 00:00+00'::timestamptz, '2024-01-01 23:59+00'::timestamptz, interval '1 minute') t
+      where id between ${from} and ${Math.min(count, from + step - 1)}`)
+  }
+  await catalog.pool.query('analyze hot_candles')
+}
+
+async function read(b: BenchContext, catalog: Catalog): Promise<void> {
+  const count = b.small ? 20 : SERIES
+  await fillDay(catalog, count)
+  b.say(`data: ${count * 1_440} rows of one day, ${count} series`)
+  const asked = async (
+    name: string, times: number, ask: (n: number) => Promise<unknown[]>, rows: number,
+  ): Promise<void> => {
+    const ms: number[] = []
+    for (let n = 0; n < times; n++) {
+      let found = 0
+      ms.push(1_000 * (await timed(async () => (found = (await ask(n)).length))))
+      if (found !== rows) throw new Error(`${name} found ${found} rows and not ${rows}`)
+    }
+    ms.sort((x, y) => x - y)
+    for (const p of [50, 99]) b.figure(`${name}.p${p}`, ms[Math.floor(ms.length * p / 100)] ?? 0, 'ms')
+  }
+  const times = b.small ? 50 : 1_000
+  await asked('point', times, (n) => {
+    const at = START_US + BigInt((n * 7_919) % 1_440) * MINUTE_US
+    return catalog.hot.read(sliceOf(series((n * 31) % count), at, at + MINUTE_US))
+  }, 1)
+  await asked('latest', times, (n) => catalog.hot.latest(series((n * 31) % count), 1), 1)
+  const day = (n: number) => sliceOf(series((n * 31) % count), START_US, START_US + DAY_US)
+  await asked('day', Math.ceil(times / 5), (n) => catalog.hot.read(day(n)), 1_440)
+}
+
+/** A whole day leaves: rows counted and digested anew, the catalog asked, the partition dropped; no other day's. */
+async function retention(b: BenchContext, catalog: Catalog): Promise<void> {
+  const count = b.small ? 20 : SERIES
+  await catalog.pool.query(`
+    insert into partitions (dataset, symbol, "interval", month, kind, work, state, published_key, published_etag,
+      published_sha256, published_revision)
+    select 'spot-klines', 'BENCH' || n || 'USDT', '1m', '2024-01', 'backfill', '{}', 'verified', 'k', 'e', 's', 'r'
+    from generate_series(0, ${count - 1}) n`)
+  const seconds: number[] = []
+  for (let round = 0; round < (b.rounds ?? (b.small ? 1 : 3)); round++) {
+    await fillDay(catalog, count)
+    const held: Held[] = []
+    for (let n = 0; n < count; n++) {
+      const at = sliceOf(series(n), START_US, START_US + DAY_US)
+      held.push({ ...(await catalog.hot.view((view) => view.contents(at))), series: series(n), etag: 'e' })
+    }
+    let removed = 0
+    seconds.push(await timed(async () => (removed = (await catalog.hot.remove('2024-01-01', held)).length)))
+    if (removed !== count) throw new Error(`${removed} of ${count} series left`)
+    b.say(`round ${round + 1}: ${count * 1_440} rows left in ${(seconds.at(-1) ?? 0).toFixed(3)} s`)
+  }
+  b.figure('retention-drop', median(seconds), 's', { atMost: 1 })
+}

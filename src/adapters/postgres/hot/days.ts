@@ -1,0 +1,63 @@
+import { sql, type Kysely, type RawBuilder } from 'kysely'
+import { US_PER_DAY } from '../../../domain/month.js'
+import type { Db } from '../rows.js'
+import { instantText } from './rows.js'
+
+/** A UTC day, `2024-01-31`. */
+export type Day = string
+
+export const dayOfUs = (us: bigint): Day => new Date(Number(us / 1_000n)).toISOString().slice(0, 10)
+export const dayStartUs = (day: Day): bigint => BigInt(Date.parse(`${day}T00:00:00Z`)) * 1_000n
+export const tableOf = (day: Day): string => `hot_candles_${day.replaceAll('-', '')}`
+
+/**
+ * Locks by number, one a day since 1970. Whoever writes rows of a day shares its lock, taken before any of tables; who
+ * drops the day has it alone. A lock on the table would not do: a writer that waits for the day's table holds the
+ * parent's lock, which a drop needs too, and both would wait for each other.
+ */
+const DAY_LOCKS = 1_751_217_011
+const DDL_LOCK = 1_751_217_012
+
+const numberOf = (day: Day): number => Number(dayStartUs(day) / US_PER_DAY)
+
+/** Statement that takes the locks of days, shared by writers, in one order for all. */
+export const sharedLocks = (days: readonly Day[]): { readonly text: string; readonly values: readonly unknown[] } => ({
+  text: `select pg_advisory_xact_lock_shared(${DAY_LOCKS}, n) from unnest($1::int[]) n`,
+  values: [days.map(numberOf).sort((a, b) => a - b)],
+})
+
+/** Waits for those who write rows of the day, and keeps others from it until the transaction ends. */
+export const exclusiveLock = (day: Day): RawBuilder<unknown> =>
+  sql`select pg_advisory_xact_lock(${sql.lit(DAY_LOCKS)}, ${numberOf(day)}::int)`
+
+/** Partitions of the table, by name, whatever days they are of. */
+const partitions = sql`select relname from pg_inherits join pg_class on pg_class.oid = inhrelid
+  where inhparent = 'hot_candles'::regclass`
+
+/** Days that have a partition, in order. */
+export async function existingDays(db: Db): Promise<Day[]> {
+  const { rows } = await sql<{ day: Day }>`
+    select to_char(to_date(right(relname, 8), 'YYYYMMDD'), 'YYYY-MM-DD') as day from (${partitions}) p
+    order by 1`.execute(db)
+  return rows.map(({ day }) => day)
+}
+
+/**
+ * Makes the partitions of days that have none. They are made apart and attached: that takes a lock which readers and
+ * writers of other days pass by, where CREATE TABLE … PARTITION OF would stop them.
+ */
+export async function ensureDays(db: Kysely<unknown>, days: readonly Day[]): Promise<void> {
+  const have = new Set(await existingDays(db))
+  const missing = days.filter((day) => !have.has(day)).sort()
+  if (missing.length === 0) return
+  await db.transaction().execute(async (trx) => {
+    await sql`select pg_advisory_xact_lock(${DDL_LOCK})`.execute(trx)
+    const now = new Set(await existingDays(trx))
+    for (const day of missing.filter((one) => !now.has(one))) {
+      const [table, from] = [sql.id(tableOf(day)), dayStartUs(day)]
+      await sql`create table ${table} (like hot_candles including all)`.execute(trx)
+      await sql`alter table hot_candles attach partition ${table} for values
+        from (${sql.lit(instantText(from))}) to (${sql.lit(instantText(from + US_PER_DAY))})`.execute(trx)
+    }
+  })
+}

@@ -1,0 +1,55 @@
+import { sql, type RawBuilder } from 'kysely'
+import { HOT_NUMBERS, type HotCandle } from '../../../domain/hot-candle.js'
+import { US_PER_MS } from '../../../domain/month.js'
+import type { Series } from '../../../domain/partition.js'
+
+/** Columns of `hot_candles` beside the key's series and the standing, in the order of a row's values. */
+export const VALUE_COLUMNS = [
+  'open_time', 'close_time', 'trades',
+  ...HOT_NUMBERS.map((field) => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)),
+] as const
+
+/** Postgres' type of each. */
+export const TYPE_OF = (column: string): string =>
+  column.endsWith('_time') ? 'timestamptz' : column === 'trades' ? 'bigint' : 'numeric'
+
+/** A row's values as Postgres reads them. */
+export const valuesOf = (row: HotCandle): string[] => [
+  instantText(row.openTimeUs), instantText(row.closeTimeUs), String(row.trades),
+  ...HOT_NUMBERS.map((field) => row[field]),
+]
+
+/** What is selected of a row `c`: instants as text, since the driver's own reading ends at milliseconds. */
+export const selected: RawBuilder<unknown> = sql.raw([
+  'c.open_time::text as "openTime"', 'c.close_time::text as "closeTime"', 'c.trades',
+  ...HOT_NUMBERS.map((field, i) => `c.${VALUE_COLUMNS[i + 3]} as "${field}"`),
+].join(', '))
+
+export type HotRow = Omit<HotCandle, 'openTimeUs' | 'closeTimeUs'> & {
+  readonly openTime: string
+  readonly closeTime: string
+}
+
+export function candleOf({ openTime, closeTime, ...values }: HotRow): HotCandle {
+  return { openTimeUs: usOf(openTime), closeTimeUs: usOf(closeTime), ...values }
+}
+
+/** `2024-01-31T23:59:59.999999+00`. */
+export function instantText(us: bigint): string {
+  const ms = us / US_PER_MS
+  return `${new Date(Number(ms)).toISOString().slice(0, 23)}${String(us % US_PER_MS).padStart(3, '0')}+00`
+}
+
+/** The inverse for what Postgres writes in UTC: `2024-01-31 23:59:59.5+00`. */
+export function usOf(text: string): bigint {
+  const seconds = BigInt(Date.parse(`${text.slice(0, 10)}T${text.slice(11, 19)}Z`)) * US_PER_MS
+  return text[19] === '.' ? seconds + BigInt(text.slice(20, -3).padEnd(6, '0')) : seconds
+}
+
+/** The id of a series in SQL; null where no row of it was ever stored. */
+export const idOf = ({ dataset, symbol, interval }: Series): RawBuilder<number | null> => sql<number | null>`(
+  select id from hot_series where dataset = ${dataset} and symbol = ${symbol} and "interval" = ${interval})`
+
+/** The condition that a row `c` has one of these open times. */
+export const isIn = ({ fromUs, toUs }: { fromUs: bigint; toUs: bigint }): RawBuilder<boolean> => sql<boolean>`
+  c.open_time >= ${instantText(fromUs)}::timestamptz and c.open_time < ${instantText(toUs)}::timestamptz`

@@ -1,0 +1,12 @@
+/** The part of the library that needs neither a lake nor a database: it loads no DuckDB and no AWS SDK. */
+export { BinanceArchive } from './compose-archive.js'
+export type { Call, Progress } from './domain/call.js'
+export type { Batches, Candle } from './domain/candle-row.js'
+export { DATASETS, MARKETS, type Dataset, type Market } from './domain/dataset.js'
+export { asPipelineError, ERRORS, PipelineError, type ErrorCode, type Facts } from './domain/errors.js'
+export { INTERVALS, type Interval } from './domain/interval.js'
+export { parsePartitionKey, partitionKeyOf, type Partition, type Series } from './domain/partition.js'
+export { Resource } from './domain/resource.js'
+export { slice, type Slice } from './domain/slice.js'
+export type { SeriesRows } from './exports/text-rows.js'
+export { writeCandles } from './exports/write-candles.js'

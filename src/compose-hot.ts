@@ -1,0 +1,50 @@
+import { once } from 'node:events'
+import { createReadStream } from 'node:fs'
+import type { Readable } from 'node:stream'
+import type { App } from './cli/app.js'
+import type { Services } from './compose-services.js'
+import type { Config } from './config.js'
+import { PipelineError } from './domain/errors.js'
+
+type HotWork = Pick<App, 'hot' | 'repository' | 'loadHot' | 'loadHotCsv' | 'pruneHot'>
+
+/** What is done with hot rows; DuckDB is loaded where months are read. */
+export function composeHot({ numericType, hotDays }: Config, services: Services): HotWork {
+  const hot = async () => (await services.catalog()).hot
+  return {
+    hot,
+    repository: async () => {
+      const { hybridRepository } = await import('./lake/hybrid-repository.js')
+      return hybridRepository({ hot: await hot(), lake: await services.query(), numericType })
+    },
+    loadHot: async function* ({ filter, signal }) {
+      const { hot, keeper } = await services.catalog()
+      const { loadMonths } = await import('./lake/load-hot.js')
+      yield* loadMonths({ hot, keeper, lake: await services.query(), numericType }, filter, signal)
+    },
+    loadHotCsv: async ({ series, file, signal }) => {
+      const { klineCsvRows } = await import('./lake/kline-csv.js')
+      const { loadRows } = await import('./lake/load-hot.js')
+      return await loadRows(await hot(), series, klineCsvRows(await openText(file), file), signal)
+    },
+    pruneHot: async function* ({ dryRun, signal }) {
+      const { pruneHot } = await import('./lake/prune-hot.js')
+      const lake = await services.query()
+      yield* pruneHot({ hot: await hot(), lake, numericType, hotDays, now: new Date(), dryRun, signal })
+    },
+  }
+}
+
+/** @throws {BAD_USAGE} */
+async function openText(file: string): Promise<Readable> {
+  if (file === '-') return process.stdin
+  const stream = createReadStream(file)
+  try {
+    await once(stream, 'open')
+  } catch (thrown) {
+    const why = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown reason'
+    const facts = { at: '--csv', do: 'name another one' }
+    throw new PipelineError('BAD_USAGE', `the file cannot be read (${why})`, facts, thrown)
+  }
+  return stream
+}

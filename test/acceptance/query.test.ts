@@ -1,0 +1,136 @@
+import { DuckDBInstance } from '@duckdb/node-api'
+import { tableFromIPC } from 'apache-arrow'
+import { expect } from 'chai'
+import { mkdir, readdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  errorOf,
+  filesBelow,
+  lastJson,
+  processesWith,
+  runCli,
+  startAtTerminal,
+  startCli,
+  temporaryHome,
+  type Home,
+  until,
+} from '../support/cli.js'
+
+const SELECT = `select open_time, symbol, close, null as nothing from spot_klines where interval = '1h' order by open_time`
+
+describe('acceptance: candlelake query', function () {
+  this.timeout(120_000)
+  let home: Home
+
+  before(async () => {
+    home = await temporaryHome()
+    const dir = join(home.dir, 'lake/spot-klines/btcusdt/1h/2024-01')
+    await mkdir(dir, { recursive: true })
+    const connection = await (await DuckDBInstance.create()).connect()
+    await connection.run(`SET TimeZone = 'UTC'`)
+    await connection.run(`COPY (SELECT 'BTCUSDT' AS symbol, '1h' AS interval, make_timestamptz(1704067200000000 + i * 3600000000) AS open_time,
+      i + 0.5::DOUBLE AS open, i + 0.5::DOUBLE AS high, i + 0.5::DOUBLE AS low, i + 0.5::DOUBLE AS close, 1::DOUBLE AS volume,
+      make_timestamptz(1704067200000000 + i * 3600000000 + 3599999000) AS close_time, 1::DOUBLE AS quote_volume, i::BIGINT AS trades,
+      1::DOUBLE AS taker_buy_volume, 1::DOUBLE AS taker_buy_quote_volume FROM range(100) t(i)) TO '${dir}/data.parquet' (FORMAT parquet)`)
+    connection.closeSync()
+  })
+
+  after(() => home.remove())
+
+  const query = (...args: string[]) => runCli(['query', ...args], home.env)
+
+  it('a pipe gets every row as CSV, and stderr the cost', async () => {
+    const { code, stdout, stderr } = await query(SELECT)
+    expect(code, stderr).to.equal(0)
+    const lines = stdout.trimEnd().split('\n')
+    expect(lines).to.have.length(101)
+    expect(lines.slice(0, 2)).to.deep.equal(['open_time,symbol,close,nothing', '2024-01-01T00:00:00Z,BTCUSDT,0.5,'])
+    expect(stderr).to.match(/^100 rows {2}\d+\.\d+s {2}1 file {2}\d.* read\n$/)
+  })
+
+  it('a terminal gets a table of 40 rows', async () => {
+    const running = startAtTerminal(['query', SELECT], home.env)
+    const { code, stdout } = await running.ended
+    expect(code).to.equal(0)
+    expect(stdout.split('\n').filter((line) => line.includes('BTCUSDT'))).to.have.length(40)
+    expect(stdout)
+      .to.match(/open_time +symbol +close +nothing/)
+      .and.to.include('first 40 rows')
+  })
+
+  it('every format has the same values', async () => {
+    const two = `${SELECT} limit 2`
+    const text = async (format: string): Promise<string> => (await query(two, '--format', format)).stdout
+    expect(JSON.parse(await text('json'))).to.deep.equal([
+      { open_time: '2024-01-01T00:00:00Z', symbol: 'BTCUSDT', close: 0.5, nothing: null },
+      { open_time: '2024-01-01T01:00:00Z', symbol: 'BTCUSDT', close: 1.5, nothing: null },
+    ])
+    expect(
+      (await text('jsonl'))
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown),
+    ).to.deep.equal(JSON.parse(await text('json')))
+    expect(await text('markdown')).to.equal(
+      '| open_time | symbol | close | nothing |\n|---|---|--:|--:|\n' +
+        '| 2024-01-01T00:00:00Z | BTCUSDT | 0.5 |  |\n| 2024-01-01T01:00:00Z | BTCUSDT | 1.5 |  |\n',
+    )
+    expect(await text('line')).to.include('open_time = 2024-01-01T01:00:00Z\nsymbol = BTCUSDT\nclose = 1.5\n')
+    expect(await text('table')).to.match(/^open_time +symbol +close +nothing\n2024-01-01T00:00:00Z +BTCUSDT +0\.5\n/)
+    const file = join(home.dir, 'out.arrow')
+    expect((await query(two, '--format', 'arrow', '-o', file)).code).to.equal(0)
+    expect([...(tableFromIPC(await readFile(file)).getChild('close') ?? [])]).to.deep.equal([0.5, 1.5])
+  })
+
+  it('--json is one object with its cost, errors are one too', async () => {
+    const good = lastJson(await query(`select count(*) as bars from spot_klines`, '--json'))
+    expect(good).to.deep.include({
+      v: 1,
+      type: 'query',
+      columns: [{ name: 'bars', type: 'BIGINT' }],
+      items: [{ bars: 100 }],
+    })
+    expect(good['cost']).to.have.keys('files', 'requests', 'bytesRead', 'bytesSkipped', 'cacheHits', 'seconds')
+    const bad = await query(`copy spot_klines to '${home.dir}/stolen.csv'`, '--json')
+    expect(bad.code).to.equal(1)
+    expect(errorOf(bad)).to.include({ code: 'SQL_REFUSED', at: 'the SQL' })
+    expect(filesBelow(home.dir).filter((name) => name.includes('stolen'))).to.deep.equal([])
+  })
+
+  it('a limit, SQL from stdin, and wrong flags', async () => {
+    expect((await query(SELECT, '--limit', '3')).stdout.trim().split('\n')).to.have.length(4)
+    expect((await runCli(['query', '-'], home.env, { stdin: 'select 1 as one' })).stdout).to.equal('one\n1\n')
+    expect(errorOf(await query(SELECT, '--format', 'xml', '--json'))).to.include({ code: 'BAD_USAGE' })
+    expect(errorOf(await query('select nothing from spot_klines', '--json'))).to.include({ code: 'SQL_REFUSED' })
+    expect(
+      errorOf(
+        await query(
+          'select count(*) from range(1000000000) a, range(1000000000) b where a.range + b.range = -1',
+          '--json',
+          '--query-timeout-seconds',
+          '1',
+        ),
+      ),
+    ).to.include({ code: 'QUERY_TIMEOUT' })
+  })
+
+  it('Ctrl-C ends it, and neither its process nor its folder is left', async () => {
+    const temp = join(home.dir, 'temp')
+    await mkdir(temp)
+    const endless = 'select count(*) from range(1000000000) a, range(1000000000) b where a.range + b.range = -1'
+    const running = startCli(['query', endless], { ...home.env, TMPDIR: temp })
+    await until('its process runs', () => processesWith(`"tempDir":"${temp}`)[0] ?? null)
+    running.child.kill('SIGINT')
+    expect((await running.ended).code).to.equal(130)
+    await until('its process is gone', () => processesWith(`"tempDir":"${temp}`).length === 0)
+    await until('its folder is gone', async () => (await readdir(temp)).length === 0)
+    await rm(temp, { recursive: true })
+  })
+
+  it('starts no database: a lake in a folder is its own catalog', async () => {
+    expect((await query('select count(*) from spot_klines')).code).to.equal(0)
+    expect(filesBelow(home.dir).filter((name) => !name.startsWith('lake/') && !name.startsWith('out'))).to.deep.equal(
+      [],
+    )
+  })
+})
