@@ -162,6 +162,7 @@ class BucketStore implements ObjectStore {
   }
 
   async materialise(o: { key: ObjectKey; scratch: string }): Promise<string> {
+    this.#full(o.key) // refuses what is no key before a file is named after it
     const open = async (): Promise<AsyncIterable<Buffer>> => {
       const body = await this.#open({ key: o.key })
       if (!body) throw this.#absent(o.key)

@@ -168,9 +168,13 @@ describe('archive server: faults', () => {
 
   it('dropFrom resets the connection after so many bytes, or before the status line', async () => {
     archive.server.faults.set({ dropFrom: 500 })
-    const got = await zip()
-    expect(got.ended).to.equal(false)
-    expect(got.body.length).to.be.at.most(500)
+    // A reset may overtake the bytes before it: then the asker sees none of them.
+    const got = await zip().catch((error: unknown) => error as NodeJS.ErrnoException)
+    if (got instanceof Error) expect(got.code).to.equal('ECONNRESET')
+    else {
+      expect(got.ended).to.equal(false)
+      expect(got.body.length).to.be.at.most(500)
+    }
     archive.server.faults.set({ dropFrom: 0 })
     const thrown: unknown = await zip().catch((error: unknown) => error)
     expect(thrown).to.have.property('code', 'ECONNRESET')
