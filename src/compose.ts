@@ -66,18 +66,18 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
       const { collectGarbage, surveyGarbage } = await import('./workers/gc.js')
       const options = { ...o, keepRevisions: config.keepRevisions }
       if (remove) return await collectGarbage({ keeper, ...(await services.owned()), now: () => new Date() }, options)
-      await ownLake(await services.ownerPorts(), { dryRun: true })
+      await ownLake(await services.ownerPorts({ dryRun: true }), { dryRun: true })
       const ports = { keeper, staging: await services.staging(), lake: await services.lake(), now: () => new Date() }
       return await surveyGarbage(ports, options)
     },
     rebuildCatalog: async function* (o) {
-      const { keeper } = await services.catalog()
+      const { keeper } = o.dryRun ? await services.catalog() : (await services.adopted()).opened
       const [lake, engine] = [await services.lake(), await services.engine()]
       const { rebuildCatalog } = await import('./workers/rebuild-catalog.js')
       yield* rebuildCatalog({ keeper, lake, engine, numericType: config.numericType }, o)
     },
     claimLake: async () => void (await services.owned()),
-    takeLake: async (o) => await takeLake(await services.ownerPorts(), o),
+    takeLake: async (o) => await takeLake(await services.ownerPorts(o), o),
     verifyStored: async function* ({ filter, signal }) {
       const { keeper } = await services.catalog()
       const [lake, engine] = [await services.lake(), await services.engine()]
@@ -119,7 +119,8 @@ async function planBackfill(
   request: BackfillRequest, o: PlanOptions, config: Config, services: Services, log: Log,
 ): Promise<PlanReport> {
   const { plan: plans } = await services.catalog()
-  const queue = await services.queue()
+  // A dry run asks no queue: its name is the catalog's, which has none before its first write.
+  const queue = o.dryRun ? NO_QUEUE : await services.queue()
   const listing = await services.listing()
   const unknown: string[] = []
   const onUnlisted = ({ symbol, interval }: Series): void => {
@@ -142,6 +143,8 @@ async function planBackfill(
   const dir = lakeDirOf(config)
   return { ...figures, run, unknown, freeBytes: dir === null ? null : await freeBytesOf(dir) }
 }
+
+const NO_QUEUE = { enqueue: (): Promise<void> => Promise.reject(new PipelineError('UNEXPECTED', 'a dry run enqueues nothing')) }
 
 async function* startingWith(
   first: WantedPartition, rest: AsyncIterable<WantedPartition>,

@@ -5,7 +5,7 @@ import type { Published, Work } from '../../domain/work.js'
 import type { Partition } from '../../domain/partition.js'
 import { comparing } from './comparing.js'
 import { fromColumn } from './json-column.js'
-import { adoptLake, lakeOf, moveLake } from './lake.js'
+import { adoptLake, lakeOf, matchLake, moveLake } from './lake.js'
 import { named, whileUnnamed } from './named.js'
 import { partitions, quarantine } from './pages.js'
 import { requeue, stale, touch } from './reconcile.js'
@@ -18,6 +18,7 @@ import { heartbeat, leave, missWorkers, workers } from './workers.js'
 export function keeperCatalog(db: Kysely<unknown>): KeeperCatalog {
   return {
     adoptLake: (o) => adoptLake(db, o),
+    matchLake: (o) => matchLake(db, o),
     lake: () => lakeOf(db),
     moveLake: (o) => moveLake(db, o),
     stale: (o) => stale(db, o),

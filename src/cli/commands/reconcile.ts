@@ -39,11 +39,11 @@ const LIMIT = 5_000
 
 /** Rows that nothing moved for two periods and that the queue has no job for; at most 5,000 a stage are looked at. */
 async function lostJobs(app: App): Promise<number> {
-  const [keeper, queue] = [await app.keeper(), await app.queue()]
+  const keeper = await app.keeper()
   let lost = 0
   for (const stage of STAGES) {
     const rows = await keeper.stale({ stage, unchangedMs: 2_000 * app.config.reconcileSeconds, limit: LIMIT })
-    if (rows.length > 0) lost += rows.length - (await queue.alive(rows)).length
+    if (rows.length > 0) lost += rows.length - (await (await app.queue()).alive(rows)).length
   }
   return lost
 }

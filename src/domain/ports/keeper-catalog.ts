@@ -88,6 +88,8 @@ export interface KeeperCatalog {
    * @throws {LAKE_MISMATCH, NUMERIC_TYPE_MISMATCH}
    */
   adoptLake(o: { url: string; numericType: NumericType }): Promise<{ readonly catalogId: string }>
+  /** Refuses as `adoptLake` does, and writes nothing; the id is null before the first use. */
+  matchLake(o: { url: string; numericType: NumericType }): Promise<{ readonly catalogId: string | null }>
   /** The lake that the catalog is of; null before the first use. */
   lake(): Promise<Lake | null>
   /** Records that the lake lies elsewhere now; false when it is not at `from`. */
