@@ -32,7 +32,7 @@ export function keeperCatalog(db: Kysely<unknown>): KeeperCatalog {
     isReferenced: (o) => isReferenced(db, o),
     named: (partitions) => named(db, partitions),
     whileUnnamed: (partition, effect) => whileUnnamed(db, partition, effect),
-    restore: (o, dryRun) => restore(db, o, dryRun),
+    restore: (o, isThere, dryRun) => restore(db, o, isThere, dryRun),
     repairPublished: (o) => repairPublished(db, o),
     comparing: (everyMs, effect) => comparing(db, everyMs, effect),
     heartbeat: (beat) => heartbeat(db, beat),

@@ -121,8 +121,13 @@ export interface KeeperCatalog {
   named(partitions: readonly Partition[]): Promise<ReadonlySet<PartitionKey>>
   /** Runs `effect` while nobody can publish the partition; false, and not run, when `named` would name it. */
   whileUnnamed(partition: Partition, effect: () => Promise<void>): Promise<boolean>
-  /** Takes a published partition into the catalog, where no row is on its way or newer than the certificate. */
-  restore(o: RestoredPartition, dryRun: boolean): Promise<'added' | 'replaced' | 'kept'>
+  /**
+   * Takes a published partition into the catalog, where no row is on its way or newer than the certificate. `isThere` looks
+   * at its object once more, while nobody can free the name: what is removed before is `gone`.
+   */
+  restore(
+    o: RestoredPartition, isThere: () => Promise<boolean>, dryRun: boolean,
+  ): Promise<'added' | 'replaced' | 'kept' | 'gone'>
   /** Records drift or repair of a published object found by verify or reconcile. */
   repairPublished(o: { partition: Partition; published: Published }): Promise<boolean>
   /**
