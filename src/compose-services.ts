@@ -10,6 +10,7 @@ import { openFileQuarantine } from './adapters/file-store/file-quarantine.js'
 import { openCatalog, type Catalog } from './adapters/postgres/connect.js'
 import { openLake, openS3Link, openStaging, openStagingStore } from './compose-stores.js'
 import type { PipelineError } from './domain/errors.js'
+import type { ObjectStore } from './domain/ports/object-store.js'
 import type { Log } from './domain/ports/observe.js'
 import { openBackend, queueNamesOf } from './queues/backend.js'
 import { openJobQueue } from './queues/job-queue.js'
@@ -111,9 +112,10 @@ export function openServices(config: Config, log: Log) {
   })
   const owned = once(async () => {
     const { lake: store, owner, marker } = await marked()
-    await ownStaging(await openStagingStore(config, s3), owner, marker)
+    await ownStaging(await stagingStore(), owner, marker)
     return { value: { lake: store, staging: await staging() } }
   })
+  const stagingStore = (): Promise<ObjectStore> => openStagingStore(config, s3)
   const quarantine = once(async () => {
     const url = join(config.candlelakeHome, 'quarantine')
     return { value: await openFileQuarantine({ url, create: true, maxBytes: config.quarantineMaxBytes }) }
@@ -126,6 +128,7 @@ export function openServices(config: Config, log: Log) {
 
   return {
     database, anyCatalog, catalog, adopted, backend, queue, archive, listing, lake, query, exports, staging, quarantine, engine, ownerPorts, owned,
+    stagingStore,
     close: async () => {
       while (opened.length > 0) await opened.pop()?.()
     },

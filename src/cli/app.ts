@@ -75,6 +75,8 @@ export interface App {
   pruneHot(o: { dryRun: boolean; signal: AbortSignal }): AsyncIterable<PrunedDay>
   /** Hot rows and the lake as one; numbers as the lake holds them. */
   repository(): Promise<HybridRepository<unknown>>
+  /** Whose it says it is; writes nothing. @throws {LAKE_MISMATCH} when it is another catalog's */
+  askOwner(what: 'lake' | 'staging'): Promise<void>
   /** A request to the archive itself; the Date header tells how wrong this clock is. @throws {ARCHIVE_UNREACHABLE} */
   askArchive(): Promise<{ readonly date: Date | null }>
   /** Starts a slot of the engine and ends it again; gives its name and version. @throws {ENGINE_FAILED} */
