@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DeleteObjectCommand, GetObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
+import {
+  DeleteObjectCommand, GetObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command, PutObjectCommand, S3Client,
+} from '@aws-sdk/client-s3'
 import { filesBelow } from './cli.js'
 import type { TestS3 } from './s3.js'
 
@@ -34,6 +36,17 @@ export function keysOf(s3: TestS3, url: string): Promise<string[]> {
     } while (ContinuationToken)
     return keys
   })
+}
+
+/** Puts an object below a URL, as a hand in the bucket would. */
+export async function putText(s3: TestS3, url: string, key: string, Body: string): Promise<void> {
+  const { Bucket, Prefix } = placeOf(url)
+  await looking(s3, (client) => client.send(new PutObjectCommand({ Bucket, Key: Prefix + key, Body })))
+}
+
+export async function removeOne(s3: TestS3, url: string, key: string): Promise<void> {
+  const { Bucket, Prefix } = placeOf(url)
+  await looking(s3, (client) => client.send(new DeleteObjectCommand({ Bucket, Key: Prefix + key })))
 }
 
 /** Removes every object in a folder below a URL, and not what lies beside the folders; gives how many. */
