@@ -3,7 +3,7 @@
  * Servers that tests share are started on first use (`support/shared.ts`) and stopped here.
  */
 import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { parseArgs } from 'node:util'
 import Mocha from 'mocha'
 import { stopShared } from './support/shared.js'
@@ -22,16 +22,27 @@ for (const file of files) mocha.addFile(join(import.meta.dirname, file))
 await mocha.loadFilesAsync()
 
 const counts = { passed: 0, failed: 0, pending: 0 }
+const tookMs = new Map<string, number>()
+let markedMs = performance.now()
 const runner = mocha.run()
 runner.on('pass', () => counts.passed++)
 runner.on('fail', () => counts.failed++)
 runner.on('retry', (test: Mocha.Test, error: Error) => console.error(`tried again: ${test.fullTitle()}: ${error.message}`))
+runner.on('suite end', (suite) => {
+  if (suite.parent?.root !== true) return
+  const name = relative(import.meta.dirname, suite.file ?? suite.title)
+  tookMs.set(name, (tookMs.get(name) ?? 0) + performance.now() - markedMs)
+  markedMs = performance.now()
+})
 runner.on('pending', (test) => {
   counts.pending++
   console.error(`not run: ${test.fullTitle()}`)
 })
 await new Promise((resolve) => runner.on('end', resolve))
 await stopShared()
+
+const slowest = [...tookMs].sort(([, a], [, b]) => b - a).slice(0, 25)
+if (slowest.length > 20) console.log(`seconds: ${slowest.map(([name, ms]) => `${name} ${Math.round(ms / 1_000)}`).join(', ')}`)
 
 // Only the tests over real archive files may be left out, each by name above, and in CI none may: there it has failed.
 const failed = counts.failed + (process.env['CI'] ? counts.pending : 0)
