@@ -3,7 +3,6 @@ import { expect } from 'chai'
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { MARKER } from '../../src/domain/names.js'
 import { serveFolder, type Served } from '../support/archive.js'
 import { lastJson, runCli, temporaryHome, type Ended, type Home } from '../support/cli.js'
 import { realArchiveDir } from '../support/real-archive.js'
@@ -146,7 +145,7 @@ for (const numericType of ['double', 'decimal']) {
       const left = ['staging', 'lake/_incoming'].map((name) => join(home.dir, name)).filter(existsSync)
         .flatMap((dir) => readdirSync(dir, { recursive: true, encoding: 'utf8', withFileTypes: true }))
         .filter((entry) => entry.isFile())
-      expect(left.map((entry) => entry.name)).to.deep.equal([MARKER])
+      expect(left.map((entry) => entry.name)).to.deep.equal(['_catalog.json'])
     })
   })
 }
