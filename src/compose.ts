@@ -60,7 +60,7 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
       return { ...started, drain }
     },
     // Asked for by a person, it compares every published object, however long ago its row changed.
-    reconcile: async () => await reconcile(await reconcilePorts(services, log), config.reconcileSeconds * 1_000, null),
+    reconcile: async () => await reconcile(await reconcilePorts(services, log), config.reconcileSeconds * 1_000, 'all'),
     garbage: async ({ remove, ...o }) => {
       const { keeper } = await services.catalog()
       const { collectGarbage, surveyGarbage } = await import('./workers/gc.js')

@@ -36,10 +36,10 @@ export function keysOf(s3: TestS3, url: string): Promise<string[]> {
   })
 }
 
-/** Removes every object below a URL; gives how many. */
+/** Removes every object in a folder below a URL, and not what lies beside the folders; gives how many. */
 export async function removeAll(s3: TestS3, url: string): Promise<number> {
   const { Bucket, Prefix } = placeOf(url)
-  const keys = await keysOf(s3, url)
+  const keys = (await keysOf(s3, url)).filter((key) => key.includes('/'))
   await looking(s3, async (client) => {
     for (const key of keys) await client.send(new DeleteObjectCommand({ Bucket, Key: Prefix + key }))
   })

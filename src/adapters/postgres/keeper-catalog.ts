@@ -3,6 +3,7 @@ import { incomingKeyOf, stagingFolderOf } from '../../domain/names.js'
 import type { KeeperCatalog } from '../../domain/ports/keeper-catalog.js'
 import type { Published, Work } from '../../domain/work.js'
 import type { Partition } from '../../domain/partition.js'
+import { comparing } from './comparing.js'
 import { fromColumn } from './json-column.js'
 import { adoptLake, lakeOf, moveLake } from './lake.js'
 import { named, whileUnnamed } from './named.js'
@@ -32,6 +33,7 @@ export function keeperCatalog(db: Kysely<unknown>): KeeperCatalog {
     whileUnnamed: (partition, effect) => whileUnnamed(db, partition, effect),
     restore: (o, dryRun) => restore(db, o, dryRun),
     repairPublished: (o) => repairPublished(db, o),
+    comparing: (everyMs, effect) => comparing(db, everyMs, effect),
     heartbeat: (beat) => heartbeat(db, beat),
     leave: (workerId) => leave(db, workerId),
     workers: () => workers(db),

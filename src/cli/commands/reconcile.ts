@@ -27,9 +27,10 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
     out.result(`Put back ${plural(requeued, 'lost job')}, closed ${plural(finishedRuns.length, 'run')}, ` +
       `swept ${plural(swept.folders + swept.unfinished, 'leftover')} and ${plural(swept.objects, 'object')}.`)
     if (lostWorkers.length > 0) out.result(`Workers that died: ${lostWorkers.join(', ')}. See: candlelake workers`)
-    const { noted, restarted, certificates } = repaired
+    const { noted, restarted, certificates, missed } = repaired
     if (noted + restarted > 0) out.result(`Published objects that differed: ${noted} noted, ${restarted} done again.`)
     if (certificates > 0) out.result(`Certificates written anew: ${certificates}.`)
+    if (missed > 0) out.result(`Published objects that could not be compared: ${missed}. The log says why.`)
   }
   return 0
 }

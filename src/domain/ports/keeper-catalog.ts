@@ -77,8 +77,8 @@ export type PartitionFilter = {
   readonly states?: readonly State[]
   /** True: only rows of which the lake shows an object, whatever became of later work on them. */
   readonly published?: true
-  /** Only rows that something changed in the last so many milliseconds. */
-  readonly changedWithinMs?: number
+  /** Only rows that something changed since, by the catalog's clock. */
+  readonly changedSince?: Date
 }
 
 /** The catalog as reports, repairs and the command line see it. */
@@ -123,6 +123,11 @@ export interface KeeperCatalog {
   restore(o: RestoredPartition, dryRun: boolean): Promise<'added' | 'replaced' | 'kept'>
   /** Records drift or repair of a published object found by verify or reconcile. */
   repairPublished(o: { partition: Partition; published: Published }): Promise<boolean>
+  /**
+   * Runs `effect` for one caller at a time, and once every so many milliseconds for all callers together; null, and not run,
+   * for the others. What changed before `since` was gone through by an effect that succeeded.
+   */
+  comparing<T>(everyMs: number, effect: (since: Date) => Promise<T>): Promise<T | null>
   heartbeat(beat: Beat): Promise<void>
   leave(workerId: string): Promise<void>
   /** Living workers and lost ones, by id. */
