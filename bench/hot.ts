@@ -82,7 +82,7 @@ async function batches(b: BenchContext, catalog: Catalog): Promise<void> {
     await catalog.hot.save(series(0), rows, 'closed')
     const run = (merge: typeof mergeArrays) => async (): Promise<number> => {
       await empty(catalog)
-      const batch = { seriesId: 1, standing: 1, rows }
+      const batch = { series: series(0), seriesId: 1, standing: 1, change: 1, rows }
       return await timed(() => inTransaction(source(catalog), (client) => merge(client, batch)))
     }
     const sides = { arrays: run(mergeArrays), copy: run(mergeCopy) }

@@ -2,6 +2,7 @@ import type { Config } from '../config.js'
 import type { Partition, Series } from '../domain/partition.js'
 import type { ArchiveListing } from '../domain/ports/archive.js'
 import type { CandleSource } from '../domain/ports/candle-source.js'
+import type { FeedListener, SubscribeOptions, Subscription } from '../domain/ports/hot-feed.js'
 import type { HotStore } from '../domain/ports/hot-store.js'
 import type { JobQueue } from '../domain/ports/job-queue.js'
 import type { KeeperCatalog, PartitionFilter } from '../domain/ports/keeper-catalog.js'
@@ -11,6 +12,7 @@ import type { PlanCatalog, Run } from '../domain/ports/plan-catalog.js'
 import type { Staging } from '../domain/ports/staging.js'
 import type { OpenRange } from '../domain/range.js'
 import type { Stage } from '../domain/states.js'
+import type { Candle } from '../domain/candle-row.js'
 import type { CandleQuery, CandleQueryOptions } from '../lake/candle-query.js'
 import type { HybridRepository } from '../lake/hybrid-repository.js'
 import type { Loaded, LoadedMonth } from '../lake/load-hot.js'
@@ -67,6 +69,8 @@ export interface App {
   mergeParquet(o: { paths: readonly string[]; range: OpenRange; path: string; signal: AbortSignal }): Promise<number>
   /** Recent rows in Postgres. */
   hot(): Promise<HotStore>
+  /** New and corrected rows as they are committed; numbers as the lake holds them. @throws {BAD_CONFIG, BAD_USAGE} */
+  subscribe(series: Series, listener: FeedListener<Candle<unknown>>, o?: SubscribeOptions): Promise<Subscription>
   /** Copies verified months into the hot rows. */
   loadHot(o: { filter: PartitionFilter; signal: AbortSignal }): AsyncIterable<LoadedMonth>
   /** Takes klines of a CSV file, `-` for stdin, into the hot rows. @throws {BAD_USAGE, CORRUPT} */

@@ -51,8 +51,10 @@ export async function remove(db: Kysely<unknown>, day: Day, held: readonly Held[
       const is = now.get(seriesKeyOf(series))
       return is?.rows === rows && is.digest === digest && etags.get(seriesKeyOf(series)) === etag
     })
-    if (removed.length === found.length) await sql`drop table if exists ${sql.id(tableOf(day))}`.execute(trx)
-    else if (removed.length > 0) {
+    if (removed.length === found.length) {
+      await sql`drop table if exists ${sql.id(tableOf(day))}`.execute(trx)
+      await sql`delete from hot_changes where day = ${day}::date`.execute(trx)
+    } else if (removed.length > 0) {
       const ids = removed.map(({ series }) => now.get(seriesKeyOf(series))?.series_id)
       await sql`
         delete from hot_candles c where c.series_id = any (${ids}::int[]) and ${isIn(rangeOf(day))}`.execute(trx)
