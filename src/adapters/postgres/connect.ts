@@ -3,10 +3,12 @@ import type pg from 'pg'
 import type { HotStore } from '../../domain/ports/hot-store.js'
 import type { KeeperCatalog } from '../../domain/ports/keeper-catalog.js'
 import type { LakeIndex } from '../../domain/ports/lake-index.js'
+import type { MigrationCatalog } from '../../domain/ports/migration-catalog.js'
 import type { Log } from '../../domain/ports/observe.js'
 import type { PlanCatalog } from '../../domain/ports/plan-catalog.js'
 import type { StageCatalog } from '../../domain/ports/stage-catalog.js'
 import { hotStore } from './hot/hot-store.js'
+import { migrationCatalog } from './hot/migration-catalog.js'
 import { keeperCatalog } from './keeper-catalog.js'
 import { lakeIndex } from './lake-index.js'
 import { migrate } from './migrate.js'
@@ -20,6 +22,7 @@ export type Catalog = {
   readonly plan: PlanCatalog
   readonly keeper: KeeperCatalog
   readonly hot: HotStore
+  readonly migration: MigrationCatalog
   readonly index: LakeIndex
   /** The connections themselves; int8 comes as number, and names are looked up in the catalog's schema. */
   readonly pool: pg.Pool
@@ -60,6 +63,7 @@ export async function openCatalog(o: CatalogOptions): Promise<Catalog> {
     plan: planCatalog(db),
     keeper: keeperCatalog(db),
     hot: hotStore(db, { pool, where }),
+    migration: migrationCatalog(db),
     index: lakeIndex(db),
     pool,
     ping,

@@ -3,6 +3,7 @@ import { catalog } from './001_catalog.js'
 import { lakeId } from './002_lake_id.js'
 import { workersLost } from './003_workers.js'
 import { hot } from './004_hot.js'
+import { hotReports } from './006_migrations.js'
 
 /** Every migration by name; names sort in the order of their numbers, and one that was released never changes. */
 export const MIGRATIONS: Readonly<Record<string, Migration>> = {
@@ -10,4 +11,5 @@ export const MIGRATIONS: Readonly<Record<string, Migration>> = {
   '002_lake_id': lakeId,
   '003_workers': workersLost,
   '004_hot': hot,
+  '006_migrations': hotReports,
 }
