@@ -20,6 +20,8 @@ export type FollowerOptions = {
 export type Note = { readonly change: number; readonly range: TimeRange }
 
 const PAUSE_MS = 200
+/** Rows that come one by one are fetched some at a time: 1,000 a second would else be as many statements. */
+const GATHER_MS = 20
 /** Beyond so many notes the days are asked instead; more would only take memory. */
 const NOTES_KEPT = 1_000
 
@@ -38,6 +40,7 @@ export class Follower implements Subscription {
   #first: FeedEvent[] = []
   #healing: { readonly sinceMs: number | null; rows: number; done: boolean } | null = null
   #started = false
+  #steppedMs = 0
   #pumping: Promise<void> | null = null
   #ending: Promise<void> | null = null
 
@@ -139,6 +142,9 @@ export class Follower implements Subscription {
   }
 
   async #step(): Promise<void> {
+    const waitMs = this.#steppedMs + GATHER_MS - performance.now()
+    if (waitMs > 0) await sleep(waitMs)
+    this.#steppedMs = performance.now()
     const page = await this.#read()
     if (page === null || this.#stopped.signal.aborted) return
     const before = this.#cursor

@@ -1,4 +1,5 @@
 import { sql, type Kysely, type Migration } from 'kysely'
+import { closeToPublic, publishHot } from '../supabase.js'
 
 /*
  * Changes of a series are numbered in `hot_series`, whose row a writer holds from the number to its commit: so numbers
@@ -18,9 +19,11 @@ const TABLES = [
   ) with (fillfactor = 80)`,
 ]
 
-/** Numbered changes of hot rows. */
+/** Numbered changes of hot rows; on Supabase they are published, and every table is closed to its public roles. */
 export const feed: Migration = {
   up: async (db: Kysely<unknown>) => {
     for (const statement of TABLES) await sql.raw(statement).execute(db)
+    await publishHot(db)
+    await closeToPublic(db)
   },
 }
