@@ -11,6 +11,7 @@ import type { Series } from '../src/domain/partition.js'
 import type { Held } from '../src/domain/ports/hot-store.js'
 import { sliceOf } from '../src/domain/slice.js'
 import type { Bench, BenchContext } from './bench.js'
+import { notify } from './hot-notify.js'
 import { interleaved, ratioOf, timed } from './interleave.js'
 import { median } from './median.js'
 
@@ -34,6 +35,7 @@ export const hot: Bench = async (b) => {
   if (wants('batch')) await batches(b, catalog)
   if (wants('read')) await read(b, catalog)
   if (wants('retention')) await retention(b, catalog)
+  if (wants('notify')) await notify(b, { catalog, series, candles })
 }
 
 const series = (n: number): Series => ({ dataset: 'spot-klines', symbol: `BENCH${n}USDT`, interval: '1m' })
@@ -82,7 +84,7 @@ async function batches(b: BenchContext, catalog: Catalog): Promise<void> {
     await catalog.hot.save(series(0), rows, 'closed')
     const run = (merge: typeof mergeArrays) => async (): Promise<number> => {
       await empty(catalog)
-      const batch = { seriesId: 1, standing: 1, rows }
+      const batch = { series: series(0), standing: 1, rows }
       return await timed(() => inTransaction(source(catalog), (client) => merge(client, batch)))
     }
     const sides = { arrays: run(mergeArrays), copy: run(mergeCopy) }
@@ -149,10 +151,11 @@ async function retention(b: BenchContext, catalog: Catalog): Promise<void> {
     const held: Held[] = []
     for (let n = 0; n < count; n++) {
       const at = sliceOf(series(n), START_US, START_US + DAY_US)
-      held.push({ ...(await catalog.hot.view((view) => view.contents(at))), series: series(n), etag: 'e' })
+      const [day] = await catalog.hot.view((view) => view.contents(at))
+      if (day) held.push({ ...day, series: series(n), etag: 'e' })
     }
     let removed = 0
-    seconds.push(await timed(async () => (removed = (await catalog.hot.remove('2024-01-01', held)).length)))
+    seconds.push(await timed(async () => (removed = (await catalog.hot.remove(held)).length)))
     if (removed !== count) throw new Error(`${removed} of ${count} series left`)
     b.say(`round ${round + 1}: ${count * 1_440} rows left in ${(seconds.at(-1) ?? 0).toFixed(3)} s`)
   }

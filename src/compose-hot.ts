@@ -6,13 +6,17 @@ import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
 import { PipelineError } from './domain/errors.js'
 
-type HotWork = Pick<App, 'hot' | 'repository' | 'loadHot' | 'loadHotCsv' | 'pruneHot'>
+type HotWork = Pick<App, 'hot' | 'subscribe' | 'repository' | 'loadHot' | 'loadHotCsv' | 'pruneHot'>
 
 /** What is done with hot rows; DuckDB is loaded where months are read. */
 export function composeHot({ numericType, hotDays }: Config, services: Services): HotWork {
   const hot = async () => (await services.catalog()).hot
   return {
     hot,
+    subscribe: async (series, listener, o) => {
+      const { listenerIn } = await import('./lake/feed-listener.js')
+      return await (await services.catalog()).feed.subscribe(series, listenerIn(numericType, listener), o)
+    },
     repository: async () => {
       const { hybridRepository } = await import('./lake/hybrid-repository.js')
       return hybridRepository({ hot: await hot(), lake: await services.query(), numericType })

@@ -4,6 +4,7 @@ import type { App, OpenApp, PlanOptions, PlanReport } from './cli/app.js'
 import { removeEmbeddedPostgres } from './adapters/embedded-postgres/embedded-postgres.js'
 import { describeCatalog, describeQueue, askArchive, askEngine, askOwner } from './compose-checks.js'
 import { composeHot } from './compose-hot.js'
+import { composeMigrations } from './compose-migrate.js'
 import { openServices, type Services } from './compose-services.js'
 import { lakeDirOf } from './compose-stores.js'
 import { composeWorkers, type WorkersInHand } from './compose-workers.js'
@@ -96,6 +97,7 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
     candles: async (from) => (await services.exports()).candles(from),
     mergeParquet: async (o) => await (await services.exports()).merger.merge(o),
     ...composeHot(config, services),
+    ...composeMigrations(config, services),
     askOwner: (what) => askOwner(what, services),
     askArchive: () => askArchive(config),
     askEngine: () => askEngine(),

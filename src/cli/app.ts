@@ -1,19 +1,23 @@
 import type { Config } from '../config.js'
+import type { Candle } from '../domain/candle-row.js'
+import type { StoredReport } from '../domain/migration.js'
 import type { Partition, Series } from '../domain/partition.js'
 import type { ArchiveListing } from '../domain/ports/archive.js'
 import type { CandleSource } from '../domain/ports/candle-source.js'
+import type { FeedListener, SubscribeOptions, Subscription } from '../domain/ports/hot-feed.js'
 import type { HotStore } from '../domain/ports/hot-store.js'
 import type { JobQueue } from '../domain/ports/job-queue.js'
 import type { KeeperCatalog, PartitionFilter } from '../domain/ports/keeper-catalog.js'
 import type { ObjectStore } from '../domain/ports/object-store.js'
 import type { Log, Observe } from '../domain/ports/observe.js'
-import type { PlanCatalog, Run } from '../domain/ports/plan-catalog.js'
+import type { Job, PlanCatalog, Run } from '../domain/ports/plan-catalog.js'
 import type { Staging } from '../domain/ports/staging.js'
 import type { OpenRange } from '../domain/range.js'
-import type { Stage } from '../domain/states.js'
+import type { JobStage } from '../domain/states.js'
 import type { CandleQuery, CandleQueryOptions } from '../lake/candle-query.js'
 import type { HybridRepository } from '../lake/hybrid-repository.js'
 import type { Loaded, LoadedMonth } from '../lake/load-hot.js'
+import type { MonthToMigrate } from '../lake/plan-migrations.js'
 import type { PrunedDay } from '../lake/prune-hot.js'
 import type { GarbageReport, GcOptions } from '../workers/gc.js'
 import type { LakeMoved } from '../workers/move-lake.js'
@@ -67,12 +71,20 @@ export interface App {
   mergeParquet(o: { paths: readonly string[]; range: OpenRange; path: string; signal: AbortSignal }): Promise<number>
   /** Recent rows in Postgres. */
   hot(): Promise<HotStore>
+  /** New and corrected rows as they are committed; numbers as the lake holds them. @throws {BAD_CONFIG, BAD_USAGE} */
+  subscribe(series: Series, listener: FeedListener<Candle<unknown>>, o?: SubscribeOptions): Promise<Subscription>
   /** Copies verified months into the hot rows. */
   loadHot(o: { filter: PartitionFilter; signal: AbortSignal }): AsyncIterable<LoadedMonth>
   /** Takes klines of a CSV file, `-` for stdin, into the hot rows. @throws {BAD_USAGE, CORRUPT} */
   loadHotCsv(o: { series: Series; file: string; signal: AbortSignal }): Promise<Loaded>
   /** Lets hot rows past HOT_DAYS go that verified months hold. */
   pruneHot(o: { dryRun: boolean; signal: AbortSignal }): AsyncIterable<PrunedDay>
+  /** Months of series that match with hot rows past HOT_DAYS, and what is to be done for each. */
+  migrations(matches: (series: Series) => boolean): Promise<readonly MonthToMigrate[]>
+  /** Enqueues a job of migrate for each; one that waits already is left as it is. */
+  enqueueMigrations(partitions: readonly Partition[]): Promise<readonly Job[]>
+  /** What comparisons of hot rows with their months found, the newest first. */
+  hotReports(filter: PartitionFilter): Promise<readonly StoredReport[]>
   /** Hot rows and the lake as one; numbers as the lake holds them. */
   repository(): Promise<HybridRepository<unknown>>
   /** Whose it says it is; writes nothing. @throws {LAKE_MISMATCH} when it is another catalog's */
@@ -112,14 +124,14 @@ export type PlanReport = PlanFigures & {
 }
 
 export type WorkerOptions = {
-  readonly stages: readonly Stage[]
+  readonly stages: readonly JobStage[]
   /** Jobs of a stage at once; what is left out is as configured. */
-  readonly concurrency: Readonly<Partial<Record<Stage, number>>>
+  readonly concurrency: Readonly<Partial<Record<JobStage, number>>>
 }
 
 export interface Workers {
   readonly id: string
-  readonly concurrency: Readonly<Partial<Record<Stage, number>>>
+  readonly concurrency: Readonly<Partial<Record<JobStage, number>>>
   /** Takes no new job and resolves when those in hand are done. Twice is the same as once. */
   drain(graceMs?: number): Promise<void>
 }

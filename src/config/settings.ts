@@ -200,6 +200,13 @@ export const SETTINGS = {
     shown: 'twice ENGINE_SLOTS',
     help: 'verifications at once in a worker, those that wait for a DuckDB process included',
   },
+  MIGRATE_CONCURRENCY: {
+    kind: 'count',
+    min: 1,
+    max: 256,
+    fallback: 2,
+    help: 'months of hot rows migrated at once in a worker',
+  },
   JOB_LOCK_SECONDS: {
     kind: 'seconds',
     min: 1,

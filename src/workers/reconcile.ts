@@ -1,8 +1,8 @@
 import { asPipelineError, PipelineError } from '../domain/errors.js'
 import { partitionKeyOf } from '../domain/partition.js'
 import type { JobQueue } from '../domain/ports/job-queue.js'
-import type { KeeperCatalog, StaleRow } from '../domain/ports/keeper-catalog.js'
-import type { PlanCatalog } from '../domain/ports/plan-catalog.js'
+import type { KeeperCatalog } from '../domain/ports/keeper-catalog.js'
+import type { Job, PlanCatalog } from '../domain/ports/plan-catalog.js'
 import { STAGES, type Stage } from '../domain/states.js'
 import type { Ports } from './stage.js'
 import { repairPublished, type Repaired } from './repair.js'
@@ -83,7 +83,7 @@ async function requeueLost(stage: Stage, ports: ReconcilePorts, unchangedMs: num
   return requeued
 }
 
-const identity = (row: Pick<StaleRow, 'partition' | 'generation' | 'stage'>): string =>
+const identity = (row: Omit<Job, 'kind'>): string =>
   `${row.stage} ${partitionKeyOf(row.partition)} ${row.generation}`
 
 /**

@@ -1,7 +1,7 @@
 import type { Certificate } from '../certificate.js'
 import type { Partition, PartitionKey } from '../partition.js'
 import type { NumericType } from '../candle.js'
-import type { Stage, State } from '../states.js'
+import type { JobStage, Stage, State } from '../states.js'
 import type { Source } from '../source.js'
 import type { Published, SeriesBounds } from '../work.js'
 import type { Job } from './plan-catalog.js'
@@ -42,14 +42,14 @@ export type PartitionSummary = {
 }
 
 /** What a worker has in hand. `since` is ISO 8601; workers of version 0.1.0 do not say it. */
-export type WorkInHand = { readonly stage: Stage; readonly partition: string; readonly since?: string }
+export type WorkInHand = { readonly stage: JobStage; readonly partition: string; readonly since?: string }
 
 /** A worker by its last beat. `lost`: it fell silent without leaving, and `doing` is what it held. */
 export type WorkerRow = {
   readonly id: string
   readonly host: string
   readonly pid: number
-  readonly stages: readonly Stage[]
+  readonly stages: readonly JobStage[]
   readonly doing: readonly WorkInHand[]
   readonly lost: boolean
   readonly startedAt: Date

@@ -39,6 +39,8 @@ describe('the command line', () => {
       'hot stats',
       'hot load',
       'hot prune',
+      'hot reports',
+      'migrate',
       'reconcile',
       'gc',
       'catalog rebuild',
