@@ -1,6 +1,7 @@
 import type { NumericType } from '../../domain/candle.js'
 import { isErrorCode, PipelineError, type Facts } from '../../domain/errors.js'
-import type { FileView, Frame, QueryLimits, ResultColumn } from '../../domain/ports/query-engine.js'
+import type { WantedPart } from '../../domain/plan-ranges.js'
+import type { FileView, Frame, QueryLimits, ResultColumn, TableColumn } from '../../domain/ports/query-engine.js'
 import type { Scan } from '../../domain/query-plan.js'
 
 /** What a question's process is told at its start. */
@@ -13,12 +14,13 @@ export type Asked =
       readonly sql: string
       readonly params: readonly unknown[]
       readonly numericType: NumericType
+      readonly files: readonly TableColumn[] | null
     }
   | { readonly kind: 'run'; readonly views: readonly FileView[] }
   | { readonly kind: 'next' }
 
 export type Told =
-  | { readonly kind: 'planned'; readonly scans: readonly Scan[] }
+  | { readonly kind: 'planned'; readonly scans: readonly Scan[]; readonly wanted: WantedPart | null }
   | { readonly kind: 'columns'; readonly columns: readonly ResultColumn[] }
   | { readonly kind: 'frame'; readonly frame: Frame | null }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string; readonly facts: Facts }
