@@ -43,6 +43,7 @@ export function openFileQuery(addresses: readonly string[], config: Config, o: L
   return new FileQuery({
     files: addresses.map((address) => places.file(address)),
     limits,
+    extensionDir: config.queryHttpfs === 'auto' ? config.queryExtensionDir : null,
     reader: () => (reading ??= readerOf(limits)),
     sql: async () => (await import('./adapters/query/sql-runner.js')).openSqlRunner(),
     close: async () => {
@@ -69,10 +70,11 @@ class Places {
     if (address.kind === 'local') return localFile(address.path)
     if (address.kind === 'http') {
       const source = httpSource(address.url.href, this.#dispatcherOf(address.url))
-      return this.#fetched(source.id, () => Promise.resolve(source))
+      return this.#fetched(source.id, directOf(address.url, this.#config), () => Promise.resolve(source))
     }
     const { bucketUrl, key } = address
-    return this.#fetched(`${bucketUrl}/${key}`, async () => {
+    const direct = { url: null, reason: 'keys of a bucket stay out of the process that answers' }
+    return this.#fetched(`${bucketUrl}/${key}`, direct, async () => {
       const { openS3ObjectStore } = await import('./adapters/s3-store/s3-object-store.js')
       const link = await (this.#s3 ??= openS3Link(this.#config, httpOptionsOf(this.#config)))
       return storeSource(openS3ObjectStore({ url: bucketUrl, link }), key, null)
@@ -84,10 +86,15 @@ class Places {
     await (await this.#s3)?.close()
   }
 
-  #fetched(address: string, source: () => Promise<RangeSource>): QueryableFile {
+  #fetched(
+    address: string,
+    direct: QueryableFile['direct'],
+    source: () => Promise<RangeSource>,
+  ): QueryableFile {
     return {
       address,
       remote: true,
+      direct,
       part: async (want, signal) => this.#remote.fetch(await source(), want, signal),
     }
   }
@@ -100,12 +107,26 @@ class Places {
   }
 }
 
+/** What `httpfs` would not keep to, it is not given. */
+function directOf(url: URL, { httpProxy, httpsProxy, nodeExtraCaCerts }: Config): QueryableFile['direct'] {
+  const proxy = url.protocol === 'https:' ? httpsProxy : httpProxy
+  const reasons = [
+    url.username !== '' || url.password !== '' ? 'passwords stay out of the process that answers' : null,
+    proxy === null ? null : 'httpfs would pass by the proxy',
+    nodeExtraCaCerts === null ? null : 'httpfs would not know the authorities of NODE_EXTRA_CA_CERTS',
+    url.href.includes('*') ? 'httpfs would take the address for a pattern' : null,
+  ]
+  const reason = reasons.find((one) => one !== null)
+  return reason === undefined || reason === null ? { url: url.href } : { url: null, reason }
+}
+
 /** The file itself is the part; its footer is read once. */
 function localFile(path: string): QueryableFile {
   let reading: ReturnType<typeof readLocalFooter> | undefined
   return {
     address: path,
     remote: false,
+    direct: null,
     part: async (want, signal) => {
       signal.throwIfAborted()
       const isFirst = reading === undefined

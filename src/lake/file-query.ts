@@ -1,7 +1,7 @@
 import { PipelineError } from '../domain/errors.js'
 import type { ByteRange, WantedPart } from '../domain/plan-ranges.js'
 import type { ObjectPart } from '../domain/ports/object-parts.js'
-import type { CandleReader, QueryLimits, SqlRunner, TableColumn } from '../domain/ports/query-engine.js'
+import type { CandleReader, QueryLimits, SqlQuestion, SqlRunner, TableColumn } from '../domain/ports/query-engine.js'
 import { EVERYTHING } from '../domain/query-plan.js'
 import { Resource } from '../domain/resource.js'
 import { signalOf, type Call } from './candle.js'
@@ -14,12 +14,16 @@ import { NOTHING, QueryResult, type Begun, type Figures, type Path } from './que
 export type QueryableFile = {
   readonly address: string
   readonly remote: boolean
+  /** The address for `httpfs`; null where that may not have it, and why. */
+  readonly direct: { readonly url: string } | { readonly url: null; readonly reason: string } | null
   part(want: WantedPart, signal: AbortSignal): Promise<ObjectPart>
 }
 
 export type FileQueryPorts = {
   readonly files: readonly QueryableFile[]
   readonly limits: QueryLimits
+  /** Where DuckDB's extensions are; null: `httpfs` is not to be used. */
+  readonly extensionDir: string | null
   reader(): Promise<CandleReader>
   sql(): Promise<SqlRunner>
   close(): Promise<void>
@@ -67,13 +71,19 @@ export class FileQuery extends Resource {
       })
       try {
         const { wanted } = question
-        const { paths, cost } = await this.#parts(wanted, shapes, signal)
+        const path = wanted === null ? LOCAL : await this.#path(question)
+        const isDirect = path.path === 'httpfs'
+        const { paths, cost, bytes } = await this.#parts(isDirect ? null : wanted, shapes, signal)
+        const read = first ? sumWithShapes(cost, shapes) : cost
         const range = wanted?.range ?? EVERYTHING
-        const answer = await question.answer(wanted === null ? [] : [{ dataset: 'files', paths, range }])
+        const found = isDirect ? this.#ports.files.map((file) => file.direct?.url ?? file.address) : paths
+        const answer = await question.answer(wanted === null ? [] : [{ dataset: 'files', paths: found, range }])
         return {
           ...answer,
-          path: this.#path(),
-          cost: first ? sumWithShapes(cost, shapes) : cost,
+          path,
+          get cost() {
+            return isDirect ? directCost(shapes, read, question.fetched) : withSkipped(read, bytes)
+          },
           close: () => question.close(),
         } satisfies Begun
       } catch (thrown) {
@@ -113,11 +123,11 @@ export class FileQuery extends Resource {
     wanted: WantedPart | null,
     shapes: readonly FileShape[],
     signal: AbortSignal,
-  ): Promise<{ paths: string[]; cost: Figures }> {
+  ): Promise<{ paths: string[]; cost: Figures; bytes: number }> {
     const cost: Figures = { ...NOTHING }
     const paths: string[] = []
     let bytes = 0
-    if (wanted === null) return { paths, cost }
+    if (wanted === null) return { paths, cost, bytes }
     await each(this.#ports.files, async (file, n) => {
       const part = await file.part(wantedOf(shapes[n]!, wanted), signal)
       if (part.path !== shapes[n]!.path) {
@@ -132,13 +142,16 @@ export class FileQuery extends Resource {
       cost.bytesRead += part.cost.bytesRead
       cost.cacheHits += part.cost.cacheHits
     })
-    cost.bytesSkipped = Math.max(0, bytes - cost.bytesRead)
-    return { paths, cost }
+    return { paths, cost, bytes }
   }
 
-  #path(): Path {
-    const remote = this.#ports.files.some((file) => file.remote)
-    return { path: remote ? 'range' : 'local', reason: null }
+  async #path(question: SqlQuestion): Promise<Path> {
+    const { files, extensionDir } = this.#ports
+    if (!files.some((file) => file.remote)) return LOCAL
+    if (extensionDir === null) return { path: 'range', reason: 'QUERY_HTTPFS is off' }
+    for (const { direct } of files) if (direct?.url === null) return { path: 'range', reason: direct.reason }
+    const problem = await question.loadHttpfs(extensionDir)
+    return problem === null ? { path: 'httpfs', reason: null } : { path: 'range', reason: `httpfs: ${problem}` }
   }
 }
 
@@ -146,9 +159,20 @@ export class FileQuery extends Resource {
 function sumWithShapes(cost: Figures, shapes: readonly FileShape[]): Figures {
   const requests = shapes.reduce((sum, shape) => sum + shape.cost.requests, cost.requests)
   const read = shapes.reduce((sum, shape) => sum + shape.cost.bytesRead, 0)
-  const bytesSkipped = Math.max(0, cost.bytesSkipped - read)
-  return { ...cost, requests, bytesRead: cost.bytesRead + read, bytesSkipped }
+  return { ...cost, requests, bytesRead: cost.bytesRead + read }
 }
+
+const withSkipped = (cost: Figures, bytes: number): Figures =>
+  ({ ...cost, bytesSkipped: Math.max(0, bytes - cost.bytesRead) })
+
+/** Of files that DuckDB fetched from by itself. */
+function directCost(shapes: readonly FileShape[], footers: Figures, fetched: SqlQuestion['fetched']): Figures {
+  const bytes = shapes.reduce((sum, shape) => sum + shape.bytes, 0)
+  const requests = footers.requests + fetched.requests
+  return withSkipped({ ...footers, files: shapes.length, requests, bytesRead: footers.bytesRead + fetched.bytesRead }, bytes)
+}
+
+const LOCAL: Path = { path: 'local', reason: null }
 
 /** Of a file whose columns are not one chunk a row group under their own names everything is wanted. */
 function wantedOf(shape: FileShape, wanted: WantedPart): WantedPart {

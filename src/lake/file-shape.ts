@@ -14,6 +14,8 @@ export type FileShape = {
   /** Bloom filters: DuckDB asks them where a condition names a value. They lie outside of the columns' chunks. */
   readonly filters: readonly (ByteRange & { readonly column: string })[]
   readonly cost: ReadCost
+  /** Of the whole file. */
+  readonly bytes: number
 }
 
 const TIMEOUT_SECONDS = 60
@@ -49,6 +51,7 @@ export async function shapeOf(
     path,
     columns,
     cost,
+    bytes: footer.bytes,
     plain:
       columns.length === footer.columns.length &&
       columns.every(({ name }, n) => footer.columns[n]?.name === name && footer.columns[n]?.type !== 'NESTED'),

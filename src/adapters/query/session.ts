@@ -4,10 +4,10 @@ import { DATASETS } from '../../domain/dataset.js'
 import type { FileView, QueryLimits, TableColumn } from '../../domain/ports/query-engine.js'
 import type { OpenRange } from '../../domain/range.js'
 
-/** An in-memory DuckDB without extensions to load; `tempDir` is where it may spill, null: nowhere. */
+/** An in-memory DuckDB that loads no extension by itself; `tempDir` is where it may spill, null: nowhere. */
 export async function openInstance(
   limits: QueryLimits,
-  o: { tempDir: string | null; external: boolean },
+  o: { tempDir: string | null; external: boolean; extensionDir?: string },
 ): Promise<DuckDBInstance> {
   return await DuckDBInstance.create(':memory:', {
     threads: String(limits.threads),
@@ -15,6 +15,7 @@ export async function openInstance(
     temp_directory: o.tempDir ?? '',
     ...(o.tempDir === null ? {} : { max_temp_directory_size: `${limits.tempBytes}B` }),
     enable_external_access: String(o.external),
+    ...(o.extensionDir === undefined ? {} : { extension_directory: o.extensionDir }),
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
     allow_community_extensions: 'false',

@@ -1,4 +1,4 @@
-import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api'
+import type { DuckDBConnection, DuckDBInstance, DuckDBValue } from '@duckdb/node-api'
 import { StatementType, timestampTZValue } from '@duckdb/node-api'
 import { rmSync } from 'node:fs'
 import { PipelineError } from '../../domain/errors.js'
@@ -50,6 +50,10 @@ async function answer(asked: Asked): Promise<Told> {
     case 'plan':
       question = asked
       return { kind: 'planned', ...(await plan(asked)) }
+    case 'httpfs':
+      return { kind: 'loaded', problem: await loadHttpfs(asked.extensionDir) }
+    case 'fetched':
+      return { kind: 'sum', ...(await fetched()) }
     case 'run': {
       const { columns, frames: all } = await run(question, asked.views)
       frames = all[Symbol.asyncIterator]()
@@ -86,10 +90,37 @@ async function textOf(connection: DuckDBConnection, sql: string): Promise<string
   return String((await connection.runAndReadAll(sql)).getRows()[0]?.[0])
 }
 
+let extended: DuckDBInstance | null = null
+
+/** Before the lock: nothing can be loaded behind it. A file that is missing, of another version or unsigned is none. */
+async function loadHttpfs(extensionDir: string): Promise<string | null> {
+  const instance = await openInstance(limits, { tempDir, external: true, extensionDir })
+  try {
+    const connection = await instance.connect()
+    await connection.run('LOAD httpfs')
+    await connection.run(`CALL enable_logging('HTTP')`)
+    extended = instance
+    return null
+  } catch (thrown) {
+    instance.closeSync()
+    return queryFailure(thrown).message
+  }
+}
+
+/** By DuckDB's own log, which lies in memory. */
+async function fetched(): Promise<{ requests: number; bytesRead: number }> {
+  const connection = await extended?.connect()
+  const counted = await connection?.runAndReadAll(`SELECT count(*)::INTEGER, coalesce(sum(list_sum(
+      [TRY_CAST(one.value AS BIGINT) for one in map_entries(response.headers) if lower(one.key) = 'content-length']))
+    FILTER (WHERE request.type = 'GET'), 0)::DOUBLE FROM duckdb_logs_parsed('HTTP')`)
+  const [[requests, bytesRead] = []] = counted?.getRows() ?? []
+  return { requests: Number(requests ?? 0), bytesRead: Number(bytesRead ?? 0) }
+}
+
 async function run(asked: Question | null, views: readonly FileView[]): Promise<Answer> {
   if (!asked) throw new PipelineError('UNEXPECTED', 'an answer was asked for before its question')
   const { sql, params, numericType, files } = asked
-  const connection = await (await openInstance(limits, { tempDir, external: true })).connect()
+  const connection = await (extended ?? (await openInstance(limits, { tempDir, external: true }))).connect()
   await connection.run(`SET TimeZone = 'UTC'`)
   await connection.run(`SET disabled_optimizers = 'late_materialization'`)
   for (const table of tablesOf(files, numericType)) {

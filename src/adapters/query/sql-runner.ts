@@ -30,12 +30,20 @@ export function openSqlRunner(): SqlRunner {
 class Question implements SqlQuestion {
   readonly scans: SqlQuestion['scans']
   readonly wanted: SqlQuestion['wanted']
+  fetched: SqlQuestion['fetched'] = { requests: 0, bytesRead: 0 }
   readonly #process: QuestionProcess
+  #isCounted = false
 
   constructor(process: QuestionProcess, { scans, wanted }: Pick<SqlQuestion, 'scans' | 'wanted'>) {
     this.#process = process
     this.scans = scans
     this.wanted = wanted
+  }
+
+  async loadHttpfs(extensionDir: string): Promise<string | null> {
+    const { problem } = await this.#process.ask({ kind: 'httpfs', extensionDir }, 'loaded')
+    this.#isCounted = problem === null
+    return problem
   }
 
   async answer(views: readonly FileView[]): Promise<Answer> {
@@ -44,13 +52,17 @@ class Question implements SqlQuestion {
   }
 
   async *#frames(): AsyncGenerator<Frame> {
+    let failed = true
     try {
       for (;;) {
         const { frame } = await this.#process.ask({ kind: 'next' }, 'frame')
+        failed = false
         if (frame === null) return
         yield frame
+        failed = true
       }
     } finally {
+      if (this.#isCounted && !failed) this.fetched = await this.#process.ask({ kind: 'fetched' }, 'sum')
       await this.close()
     }
   }

@@ -49,7 +49,14 @@ export interface SqlQuestion {
   readonly scans: readonly Scan[]
   /** The same of `files`; null where they are not read. */
   readonly wanted: WantedPart | null
+  /**
+   * Loads DuckDB's `httpfs` from a folder of installed extensions, before `answer`: from then on views may have
+   * `http://` and `https://` addresses. Gives why it cannot be loaded, else null. Nothing is downloaded.
+   */
+  loadHttpfs(extensionDir: string): Promise<string | null>
   answer(views: readonly FileView[]): Promise<Answer>
+  /** What `httpfs` fetched, once the answer has been read or left. */
+  readonly fetched: { readonly requests: number; readonly bytesRead: number }
   close(): Promise<void>
 }
 

@@ -10,6 +10,7 @@ import { resolveConfig, type Config } from '../../../src/config.js'
 import { PipelineError } from '../../../src/domain/errors.js'
 import type { FileQuery } from '../../../src/lake/file-query.js'
 import { CandleFiles } from '../../support/candle-files.js'
+import { filesBelow } from '../../support/cli.js'
 import { failingWith } from '../../support/failing-with.js'
 import { HOSTILE } from '../../support/hostile-sql.js'
 import { acquireS3, newPrefix, s3Connection } from '../../support/s3.js'
@@ -132,6 +133,72 @@ describe('questions to Parquet files', function () {
     await Promise.all([query.close(), absent.close(), link.close()])
   })
 
+  describe('with QUERY_HTTPFS', () => {
+    const asking = async (extensionDir: string, ...addresses: string[]): Promise<FileQuery> => {
+      const flags = { CANDLELAKE_HOME: folder.path, QUERY_HTTPFS: 'auto', QUERY_EXTENSION_DIR: extensionDir }
+      const sources = { flags, environment: {}, dotenv: {}, userHome: folder.path, cores: 2 }
+      const auto = (await resolveConfig(sources)).config
+      const query = openFileQuery(addresses, auto, { cacheDir: join(folder.path, `cache-${++caches}`), timeoutSeconds: 20 })
+      opened.push(query)
+      return query
+    }
+
+    it('off, the cost says so', async () => {
+      const result = ask(remote('flat.parquet')).sql('select max(id) as top from files')
+      await result.rows()
+      expect(await result.cost).to.include({ path: 'range', reason: 'QUERY_HTTPFS is off' })
+    })
+
+    it('where there is none, ranges answer, nothing is downloaded, and the cost says why', async () => {
+      const empty = join(folder.path, 'no-extensions')
+      const result = (await asking(empty, remote('flat.parquet'))).sql(questions[1]!)
+      expect(await result.rows()).to.deep.equal(await ask(local('flat.parquet')).sql(questions[1]!).rows())
+      const { path, reason } = await result.cost
+      expect([path, reason]).to.deep.equal(['range', reason])
+      expect(reason).to.match(/^httpfs: .*Extension .*httpfs.* not found/)
+      expect(filesBelow(folder.path).filter((name) => name.includes('extension'))).to.deep.equal([])
+    })
+
+    it('a file that is no signed extension of this DuckDB is not loaded', async () => {
+      const [[version, platform]] = (await files.query(
+        `SELECT (SELECT library_version FROM pragma_version()), (SELECT platform FROM pragma_platform())`)) as [[string, string]]
+      const dir = join(folder.path, 'extensions')
+      await mkdir(join(dir, version, platform), { recursive: true })
+      await writeFile(join(dir, version, platform, 'httpfs.duckdb_extension'), Buffer.alloc(4_096, 7))
+      const result = (await asking(dir, remote('flat.parquet'))).sql('select count(*) as n from files where id < 10')
+      expect(await result.rows()).to.deep.equal([{ n: 10 }])
+      expect((await result.cost).reason).to.match(/^httpfs: ./)
+    })
+
+    it('files that it may not have are read by ranges', async () => {
+      const result = (await asking(folder.path, remote('flat.parquet').replace('//', '//user:word@'))).sql('select max(id) as top from files')
+      expect(await result.rows()).to.deep.equal([{ top: 199_999 }])
+      expect((await result.cost).reason).to.equal('passwords stay out of the process that answers')
+    })
+
+    const installed = process.env['TEST_DUCKDB_EXTENSIONS']
+    if (installed === undefined) {
+      console.error('TEST_DUCKDB_EXTENSIONS is not set: httpfs itself is not tried')
+      return
+    }
+
+    for (const sql of questions) {
+      it(`httpfs answers as the same file here: ${sql}`, async () => {
+        const result = (await asking(installed, remote('flat.parquet'))).sql(sql)
+        expect(await result.rows()).to.deep.equal(await ask(local('flat.parquet')).sql(sql).rows())
+        const cost = await result.cost
+        expect(cost).to.include({ path: 'httpfs', reason: null, files: 1, requests: server.requests.length })
+      })
+    }
+
+    it('httpfs lets no hostile text out of the file', async () => {
+      const query = await asking(installed, remote('flat.parquet'))
+      await refuseAll(query)
+      await failingWith('SQL_REFUSED', query.sql(`select * from '${remote('more.parquet')}'`).rows())
+      expect(server.requests.filter(({ path }) => !path.endsWith('/flat.parquet'))).to.deep.equal([])
+    })
+  })
+
   it('what is wrong with a file has a code', async () => {
     await writeFile(local('text.parquet'), 'no Parquet at all, not even close to it')
     await writeFile(local('empty.parquet'), '')
@@ -161,7 +228,11 @@ describe('questions to Parquet files', function () {
   it('every hostile text that DuckDB could answer is refused here too, and no file has changed', async () => {
     const hash = async (): Promise<string> => createHash('sha256').update(await readFile(local('flat.parquet'))).digest('hex')
     const before = await hash()
-    const query = ask(remote('flat.parquet'))
+    await refuseAll(ask(remote('flat.parquet')))
+    expect(await hash()).to.equal(before)
+  })
+
+  async function refuseAll(query: FileQuery): Promise<void> {
     const attempts = HOSTILE.filter(([, , ...codes]) => codes.join() === 'SQL_REFUSED')
     expect(attempts.length).to.be.greaterThan(50)
     const next = attempts[Symbol.iterator]()
@@ -175,6 +246,5 @@ describe('questions to Parquet files', function () {
       }
     }
     await Promise.all([lane(), lane(), lane(), lane()])
-    expect(await hash()).to.equal(before)
-  })
+  }
 })
