@@ -94,6 +94,7 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
       return await composeServer(config, services, { ...o, log, metrics })
     },
     query: async (o) => new (await import('./lake/candle-query.js')).CandleQuery(await services.query(), o),
+    files: async (addresses) => (await import('./compose-file-query.js')).openFileQuery(addresses, config),
     candles: async (from) => (await services.exports()).candles(from),
     mergeParquet: async (o) => await (await services.exports()).merger.merge(o),
     ...composeHot(config, services),

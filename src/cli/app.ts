@@ -15,6 +15,7 @@ import type { Staging } from '../domain/ports/staging.js'
 import type { OpenRange } from '../domain/range.js'
 import type { JobStage } from '../domain/states.js'
 import type { CandleQuery, CandleQueryOptions } from '../lake/candle-query.js'
+import type { FileQuery } from '../lake/file-query.js'
 import type { HybridRepository } from '../lake/hybrid-repository.js'
 import type { Loaded, LoadedMonth } from '../lake/load-hot.js'
 import type { MonthToMigrate } from '../lake/plan-migrations.js'
@@ -65,6 +66,8 @@ export interface App {
   serve(o: { host: string; port: number }): Promise<Serving>
   /** Questions to the lake; without options as configured. */
   query(o?: CandleQueryOptions): Promise<CandleQuery<unknown>>
+  /** Questions to Parquet files of anybody's, as one table `files`. @throws {BAD_USAGE, BAD_CONFIG} */
+  files(addresses: readonly string[]): Promise<FileQuery>
   /** Candles of the lake, or of the archive itself, to be exported. */
   candles(from: 'lake' | 'archive'): Promise<CandleSource>
   /** The rows of Parquet files that open in the range as one file, in order; gives how many. @throws {DISK_FULL} */
