@@ -9,6 +9,7 @@ import { BACKENDS, type BackendName } from './rig.js'
 import { S3_FAULTS } from './s3/s3-faults.js'
 import type { Outcome, Scenario } from './scenario.js'
 import { kills } from './scenarios/kills.js'
+import { migrateKills } from './scenarios/migrate-kills.js'
 import { SCENARIOS } from './scenarios.js'
 
 const { values } = parseArgs({
@@ -21,7 +22,8 @@ const { values } = parseArgs({
   },
 })
 
-const all = [kills(numberOf('count', values.count)), ...SCENARIOS]
+const count = numberOf('count', values.count)
+const all = [kills(count), migrateKills(count), ...SCENARIOS]
 const chosen = all.filter(({ name }) => values.only === undefined || values.only.split(',').includes(name))
 const chosenS3 = S3_FAULTS.filter(({ name }) => values.only === undefined || values.only.split(',').includes(name))
 const backends = BACKENDS.filter((name) => values.backend === 'both' || values.backend === name)
