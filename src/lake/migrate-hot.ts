@@ -38,7 +38,7 @@ export async function migrateMonth(o: MigratePorts, p: Partition, limitUs: bigin
     corrected += after.corrected
     held.push(...after.held)
   }
-  const removed = (await o.hot.remove(held, () => o.pass('migrate.locked'))).reduce((sum, { rows }) => sum + rows, 0)
+  const removed = (await o.hot.remove(held, { done: () => o.pass('migrate.locked') })).reduce((sum, { rows }) => sum + rows, 0)
   o.pass('migrate.removed')
   return { report, removed, corrected, kept: Math.max(0, report.hotRows - removed) }
 }

@@ -74,12 +74,12 @@ export async function compareDays(
   })
 }
 
-/** Removes what is held; null when somebody reads or writes one of the days for long. */
+/** Removes what is held of a day, and an empty day; null when somebody reads or writes it for long. */
 export async function release(
-  hot: HotStore, held: readonly Held[], done?: () => void,
+  hot: HotStore, day: string, held: readonly Held[],
 ): Promise<readonly Held[] | null> {
   try {
-    return await hot.remove(held, done)
+    return await hot.remove(held, { days: [day] })
   } catch (thrown) {
     if (thrown instanceof PipelineError && thrown.code === 'LEASE_HELD') return null
     throw thrown
