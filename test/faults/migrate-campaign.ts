@@ -11,7 +11,8 @@ import { randomOf, shuffled, type Outcome } from './scenario.js'
 import { settle } from './settle.js'
 
 const MONTHS = 3
-const REACH_MS = 45_000
+const REACH_MS = 60_000
+const FEED_MS = 3_000
 const HALF_HOUR_US = 1_800_000_000n
 
 /** On the way of a month that is built of hot rows. */
@@ -105,22 +106,16 @@ async function saved({ rig, truth }: World, p: Partition, rows: readonly Row[], 
     hot.save(p, given.map((row) => hotCandleOf(row, p, 'double')), 'closed'))
 }
 
-/** Late rows of a month, one of them wrong where the archive's own word is there; then a worker that dies of them. */
+/** A worker that dies while it migrates a month whose rows came late. */
 async function killAt(world: World, point: Failpoint, n: number): Promise<MigrateKill | null> {
-  const { rig, truth } = world
   const isBuild = BUILD_POINTS.includes(point)
   const months = isBuild ? world.late : world.verified
   const p = months[n % months.length]
   if (!p) throw new Error('no month')
-  const rows = [...truth.rows(p).values()]
-  const at = (n * 37) % (rows.length - 30)
-  const changed = rows.slice(at, at + 30).map((row, i) => (i === 3 ? { ...row, trades: row.trades + n + 1 } : row))
-  const after = new Map(rows.map((row) => [row.openTimeUs, row]))
-  if (isBuild) for (const row of changed) after.set(row.openTimeUs, row)
-  await saved(world, p, [...after.values()], changed)
-  const worker = rig.worker({ points: `${point}:kill` })
+  await comeLate(world, p, n, isBuild)
+  const worker = world.rig.worker({ points: `${point}:kill` })
   const gone = new AbortController()
-  const fed = keepFed(rig, p, gone.signal)
+  const fed = keepFed(world, p, n, isBuild, gone.signal)
   const witness = await worker.line(({ event }) => event === 'failpoint', REACH_MS)
   gone.abort()
   await fed
@@ -132,11 +127,22 @@ async function killAt(world: World, point: Failpoint, n: number): Promise<Migrat
   return signal === 'SIGKILL' && witness['point'] === point ? { point, partition: String(witness['partition']) } : null
 }
 
-/** A month that was on its way when its rows came is built of them by the next job. */
-async function keepFed(rig: Rig, p: Partition, signal: AbortSignal): Promise<void> {
+/** Some rows of a month again, one of them otherwise: a correction where they are all there is, else a mistake. */
+async function comeLate(world: World, p: Partition, n: number, isTruth: boolean): Promise<void> {
+  const rows = [...world.truth.rows(p).values()]
+  const at = (n * 37) % (rows.length - 30)
+  const late = rows.slice(at, at + 30).map((row, i) => (i === 3 ? { ...row, trades: row.trades + n + 1 } : row))
+  const after = new Map(rows.map((row) => [row.openTimeUs, row]))
+  if (isTruth) for (const row of late) after.set(row.openTimeUs, row)
+  await saved(world, p, [...after.values()], late)
+  await world.rig.app.enqueueMigrations([p])
+}
+
+/** What a dead worker left may end without the point: what was planned already is made of the rows that come now. */
+async function keepFed(world: World, p: Partition, n: number, isTruth: boolean, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    await rig.app.enqueueMigrations([p])
-    await sleep(1_000, undefined, { signal }).catch(() => undefined)
+    await sleep(FEED_MS, undefined, { signal }).catch(() => undefined)
+    if (!signal.aborted) await comeLate(world, p, ++n, isTruth)
   }
 }
 
