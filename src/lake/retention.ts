@@ -52,10 +52,14 @@ export async function compareDays(
     const seen = await hot.view(async (view) => {
       const [month] = await view.months(at)
       if (!month || month.provisional) return null
-      return { month, days: await view.contents(at), rows: await view.read(at) }
+      const days = await view.contents(at)
+      const warm = days.length === 0 ? Promise.resolve([]) : onlyMonths(lake, [month]).read(at).rows()
+      // Awaited below, beside the hot rows; a failure of these may come first.
+      warm.catch(() => undefined)
+      return { month, days, rows: days.length === 0 ? [] : await view.read(at), warm }
     })
     if (seen === null) return null
-    const warm = await onlyMonths(lake, [seen.month]).read(at).rows()
+    const warm = await seen.warm
     const hotRows = seen.rows.map(candleReader<unknown>(numericType))
     const differences = differencesOf(hotRows, warm)
     const other = new Set(differences.filter(({ column }) => column !== null).map((one) => one.openTimeUs))
