@@ -6,18 +6,17 @@ import { copyIn } from '../src/adapters/postgres/hot/copy-in.js'
 import { VALUE_COLUMNS } from '../src/adapters/postgres/hot/rows.js'
 import { inTransaction } from '../src/adapters/postgres/hot/session.js'
 import { COPY_FROM_ROWS, linesOf, mergeArrays, mergeCopy } from '../src/adapters/postgres/hot/write.js'
-import { HOT_NUMBERS, type HotCandle } from '../src/domain/hot-candle.js'
-import type { Series } from '../src/domain/partition.js'
+import { HOT_NUMBERS } from '../src/domain/hot-candle.js'
 import type { Held } from '../src/domain/ports/hot-store.js'
 import { sliceOf } from '../src/domain/slice.js'
 import type { Bench, BenchContext } from './bench.js'
 import { notify } from './hot-notify.js'
 import { interleaved, ratioOf, timed } from './interleave.js'
+import { migration } from './hot-migration.js'
+import { candles, empty, MINUTE_US, series, START_US } from './hot-rows.js'
 import { median } from './median.js'
 
-const MINUTE_US = 60_000_000n
 const DAY_US = 1_440n * MINUTE_US
-const START_US = BigInt(Date.parse('2024-01-01')) * 1_000n
 const ROUNDS = 5
 /** A day of 20 million rows over 30 days: so many series of 1m. */
 const SERIES = 463
@@ -36,21 +35,8 @@ export const hot: Bench = async (b) => {
   if (wants('read')) await read(b, catalog)
   if (wants('retention')) await retention(b, catalog)
   if (wants('notify')) await notify(b, { catalog, series, candles })
+  if (wants('migrate')) await migration(b, catalog)
 }
-
-const series = (n: number): Series => ({ dataset: 'spot-klines', symbol: `BENCH${n}USDT`, interval: '1m' })
-
-function candles(count: number): HotCandle[] {
-  return Array.from({ length: count }, (_, n) => {
-    const fraction = 10_000_000 + n * 31 % 89_999_999
-    const number = (salt: number): string => `${20_000 + (n * 7_919 + salt) % 9_973}.${fraction}`
-    const numbers = Object.fromEntries(HOT_NUMBERS.map((field, i) => [field, number(i)])) as Pick<HotCandle, 'open'>
-    const openTimeUs = START_US + BigInt(n) * MINUTE_US
-    return { openTimeUs, closeTimeUs: openTimeUs + MINUTE_US - 1_000n, trades: n % 500, ...numbers } as HotCandle
-  })
-}
-
-const empty = async ({ pool }: Catalog): Promise<void> => void (await pool.query('truncate hot_candles'))
 
 /** COPY alone and what storing adds: the merge, and that an equal row is replaced. */
 async function store(b: BenchContext, catalog: Catalog): Promise<void> {

@@ -32,8 +32,12 @@ export function checkLimit(limit: number): number {
 /** Makes of a hot row what the lake would give: doubles, or decimals of eight places. */
 export function candleReader<N>(numericType: NumericType): (row: HotCandle) => Candle<N> {
   const number = numericType === 'double' ? Number : atScale
-  return ({ openTimeUs, closeTimeUs, trades, ...rest }) => ({
-    openTimeUs, closeTimeUs, trades, ...Object.fromEntries(HOT_NUMBERS.map((field) => [field, number(rest[field])])),
+  // Field by field: by a list of names a row costs five times as much, and a migration makes millions of them.
+  return (row) => ({
+    openTimeUs: row.openTimeUs, closeTimeUs: row.closeTimeUs, trades: row.trades,
+    open: number(row.open), high: number(row.high), low: number(row.low), close: number(row.close),
+    volume: number(row.volume), quoteVolume: number(row.quoteVolume), takerBuyVolume: number(row.takerBuyVolume),
+    takerBuyQuoteVolume: number(row.takerBuyQuoteVolume),
   }) as Candle<N>
 }
 

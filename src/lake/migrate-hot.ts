@@ -1,14 +1,15 @@
 import type { Difference } from '../domain/compare-rows.js'
 import type { MigrateFailpoint } from '../domain/failpoints.js'
 import { DIFFERENCES_MAX, type Migrated, type MigrationReport } from '../domain/migration.js'
+import { gridOf } from '../domain/interval.js'
 import { monthRange, US_PER_DAY } from '../domain/month.js'
 import type { Partition } from '../domain/partition.js'
-import type { DayContents, Held } from '../domain/ports/hot-store.js'
+import type { Held } from '../domain/ports/hot-store.js'
 import { sliceOf, type Slice } from '../domain/slice.js'
-import { ColumnHashes, compareDays, dayUs, type Compared, type RetentionPorts } from './retention.js'
+import { ColumnHashes, compareDays, type Compared, type RetentionPorts } from './retention.js'
 
 /** Rows that are compared together: a month of minutes at once, of seconds day by day. */
-const ROWS_MAX = 100_000
+const ROWS_MAX = 100_000n
 
 export type MigratePorts = RetentionPorts & {
   readonly record: (report: MigrationReport) => Promise<void>
@@ -23,10 +24,11 @@ export type MigratePorts = RetentionPorts & {
  * @throws {LEASE_HELD} somebody reads or writes one of the days for long
  */
 export async function migrateMonth(o: MigratePorts, p: Partition, limitUs: bigint): Promise<Migrated | null> {
-  const slices = await slicesOf(o, p, limitUs)
-  if (slices.length === 0) return { report: null, removed: 0, corrected: 0, kept: 0 }
+  const slices = slicesOf(p, limitUs)
+  if (slices.length === 0) return NOTHING
   const seen = await compareAll(o, slices)
   if (seen === null) return null
+  if (seen.hotRows === 0 && seen.held.length === 0) return NOTHING
   o.pass('migrate.compared')
   const report = reportOf(p, seen)
   await o.record(report)
@@ -38,10 +40,13 @@ export async function migrateMonth(o: MigratePorts, p: Partition, limitUs: bigin
     corrected += after.corrected
     held.push(...after.held)
   }
-  const removed = (await o.hot.remove(held, () => o.pass('migrate.locked'))).reduce((sum, { rows }) => sum + rows, 0)
+  const gone = await o.hot.remove(held, { done: () => o.pass('migrate.locked') })
+  const removed = gone.reduce((sum, { rows }) => sum + rows, 0)
   o.pass('migrate.removed')
   return { report, removed, corrected, kept: Math.max(0, report.hotRows - removed) }
 }
+
+const NOTHING: Migrated = { report: null, removed: 0, corrected: 0, kept: 0 }
 
 /** What a look over all rows found; `unlike` are the slices in which some have other values. */
 type Seen = {
@@ -75,8 +80,8 @@ async function compareAll(o: MigratePorts, slices: readonly Slice[]): Promise<Se
   return seen
 }
 
-const reportOf = (partition: Partition, { etag, hotRows, warmRows, differing, differences, hashes }: Seen): MigrationReport =>
-  ({ partition, etag, hotRows, warmRows, differing, columns: hashes.result(), differences })
+const reportOf = (partition: Partition, { hashes, held: _, unlike: __, ...seen }: Seen): MigrationReport =>
+  ({ partition, ...seen, columns: hashes.result() })
 
 /** The archive's values over the rows that have others, and the slice compared anew. */
 async function correct(o: MigratePorts, at: Slice): Promise<Pick<Compared, 'held'> & { readonly corrected: number }> {
@@ -87,23 +92,16 @@ async function correct(o: MigratePorts, at: Slice): Promise<Pick<Compared, 'held
   return { corrected, held: (await compareDays(o, at))?.held ?? [] }
 }
 
-/** Days with rows, next to each other, of some `ROWS_MAX` rows together. */
-async function slicesOf({ hot }: MigratePorts, p: Partition, limitUs: bigint): Promise<Slice[]> {
+/** Days next to each other, so many that some `ROWS_MAX` rows have room in them. */
+function slicesOf(p: Partition, limitUs: bigint): Slice[] {
   const { fromUs, toUs } = monthRange(p.month)
   const endUs = limitUs < toUs ? limitUs / US_PER_DAY * US_PER_DAY : toUs
-  if (endUs <= fromUs) return []
-  const days = await hot.view((view) => view.contents(sliceOf(p, fromUs, endUs)))
+  const { stepUs } = gridOf(p.interval)
+  const days = stepUs === null ? 31n : ROWS_MAX * stepUs / US_PER_DAY
+  const lengthUs = (days < 1n ? 1n : days) * US_PER_DAY
   const slices: Slice[] = []
-  let taken: DayContents[] = []
-  const take = (): void => {
-    const [first, last] = [taken[0], taken.at(-1)]
-    if (first && last) slices.push(sliceOf(p, dayUs(first.day), dayUs(last.day) + US_PER_DAY))
-    taken = []
+  for (let us = fromUs; us < endUs; us += lengthUs) {
+    slices.push(sliceOf(p, us, us + lengthUs < endUs ? us + lengthUs : endUs))
   }
-  for (const day of days) {
-    if (taken.reduce((sum, { rows }) => sum + rows, day.rows) > ROWS_MAX) take()
-    taken.push(day)
-  }
-  take()
   return slices
 }

@@ -48,7 +48,7 @@ export async function* pruneHot(o: PruneOptions): AsyncGenerator<PrunedDay> {
       else if (is.differences.length > 0) kept.push({ series, rows, why: 'differs', differences: is.differences })
       else held.push(...is.held)
     }
-    const removed = o.dryRun ? held : await release(o.hot, held)
+    const removed = o.dryRun ? held : await release(o.hot, day, held)
     const left = held.filter((one) => !(removed ?? []).includes(one))
     for (const { series, rows } of left) kept.push({ series, rows, why: removed ? 'changed' : 'busy', differences: [] })
     const rows = (removed ?? []).reduce((sum, one) => sum + one.rows, 0)

@@ -52,10 +52,14 @@ export async function compareDays(
     const seen = await hot.view(async (view) => {
       const [month] = await view.months(at)
       if (!month || month.provisional) return null
-      return { month, days: await view.contents(at), rows: await view.read(at) }
+      const days = await view.contents(at)
+      const warm = days.length === 0 ? Promise.resolve([]) : onlyMonths(lake, [month]).read(at).rows()
+      // Awaited below, beside the hot rows; a failure of these may come first.
+      warm.catch(() => undefined)
+      return { month, days, rows: days.length === 0 ? [] : await view.read(at), warm }
     })
     if (seen === null) return null
-    const warm = await onlyMonths(lake, [seen.month]).read(at).rows()
+    const warm = await seen.warm
     const hotRows = seen.rows.map(candleReader<unknown>(numericType))
     const differences = differencesOf(hotRows, warm)
     const other = new Set(differences.filter(({ column }) => column !== null).map((one) => one.openTimeUs))
@@ -74,12 +78,12 @@ export async function compareDays(
   })
 }
 
-/** Removes what is held; null when somebody reads or writes one of the days for long. */
+/** Removes what is held of a day, and an empty day; null when somebody reads or writes it for long. */
 export async function release(
-  hot: HotStore, held: readonly Held[], done?: () => void,
+  hot: HotStore, day: string, held: readonly Held[],
 ): Promise<readonly Held[] | null> {
   try {
-    return await hot.remove(held, done)
+    return await hot.remove(held, { days: [day] })
   } catch (thrown) {
     if (thrown instanceof PipelineError && thrown.code === 'LEASE_HELD') return null
     throw thrown

@@ -10,6 +10,7 @@ import { BACKENDS, type BackendName } from './rig.js'
 import { S3_FAULTS } from './s3/s3-faults.js'
 import type { Outcome, Scenario } from './scenario.js'
 import { kills } from './scenarios/kills.js'
+import { migrateKills } from './scenarios/migrate-kills.js'
 import { SCENARIOS } from './scenarios.js'
 
 const { values } = parseArgs({
@@ -23,7 +24,7 @@ const { values } = parseArgs({
 })
 
 const count = numberOf('count', values.count)
-const all = [kills(count), ...SCENARIOS]
+const all = [kills(count), migrateKills(count), ...SCENARIOS]
 const chosen = all.filter(({ name }) => values.only === undefined || values.only.split(',').includes(name))
 const chosenS3 = S3_FAULTS.filter(({ name }) => values.only === undefined || values.only.split(',').includes(name))
 const backends = BACKENDS.filter((name) => values.backend === 'both' || values.backend === name)

@@ -26,6 +26,8 @@ export type Hybrid = {
   readonly repository: HybridRepository<unknown>
   /** Puts a month into the lake and the catalog as the pipeline would; what is there is replaced. */
   publish(s: Series, month: Month, rows: readonly HotCandle[], o?: { readonly provisional?: true }): Promise<void>
+  /** The same as the rebuilding of a catalog does it, in one transaction. */
+  restore(s: Series, month: Month, rows: readonly HotCandle[], o: { readonly provisional: boolean }): Promise<void>
   prune(o: { readonly now: string; readonly hotDays?: number; readonly dryRun?: true }): Promise<PrunedDay[]>
   close(): Promise<void>
 }
@@ -60,6 +62,7 @@ export async function openHybrid(o: { numericType?: NumericType; s3?: boolean } 
   const { lake, reading } = place
   const catalog = await openFresh()
   const candle = candleReader<unknown>(numericType)
+  let restored = 0
   const publish: Hybrid['publish'] = async (s, month, rows, { provisional } = {}) => {
     const partition = { ...s, month }
     const { jobs } = await planned(catalog, [partition], { force: true })
@@ -76,6 +79,20 @@ export async function openHybrid(o: { numericType?: NumericType; s3?: boolean } 
     })
     if (!done) throw new Error('publication was fenced')
   }
+  const restore: Hybrid['restore'] = async (s, month, rows, { provisional }) => {
+    const partition = { ...s, month }
+    await lake.write(partition, batchOf(rows.map(candle)))
+    const { etag = '', bytes = 0 } = (await lake.object(partition)) ?? {}
+    const { published, certificate: made } = verifiedAs(partition, {})
+    // Newer than the row by any clock.
+    const issuedAt = new Date(Date.now() + 60_000 + restored++).toISOString()
+    const certificate: Certificate = { ...made, verdict: provisional ? 'provisional' : 'verified', issuedAt }
+    const shown = { ...published, etag, bytes, rows: rows.length }
+    const isThere = async (): Promise<boolean> => (await lake.object(partition)) !== null
+    const row = { partition, published: shown, certificate, sources: [], bounds: null }
+    const done = await catalog.keeper.restore(row, isThere, false)
+    if (done === 'kept' || done === 'gone') throw new Error('the month was not taken in')
+  }
   const prune: Hybrid['prune'] = async ({ now, hotDays = 30, dryRun = false }) => {
     const signal = new AbortController().signal
     const days: PrunedDay[] = []
@@ -89,5 +106,5 @@ export async function openHybrid(o: { numericType?: NumericType; s3?: boolean } 
     await place.remove()
   }
   const repository = hybridRepository<unknown>({ hot: catalog.hot, lake: reading, numericType })
-  return { catalog, lake, repository, publish, prune, close }
+  return { catalog, lake, repository, publish, restore, prune, close }
 }

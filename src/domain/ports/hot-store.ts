@@ -65,10 +65,12 @@ export interface HotStore extends HotRows {
   seriesOf(day: string): Promise<readonly { readonly series: Series; readonly rows: number }[]>
   /**
    * Removes what is held, in one transaction that counts and digests anew and keeps what changed, or whose object is
-   * another by now. A day of which nothing is left loses its partition. Gives what was removed; `done` is called before
-   * the transaction ends.
+   * another by now. A day of which nothing is left loses its partition, and so does an empty one among `days`. Gives
+   * what was removed; `done` is called before the transaction ends.
    * @throws {LEASE_HELD} somebody reads or writes one of the days for long
    */
-  remove(held: readonly Held[], done?: () => void): Promise<readonly Held[]>
+  remove(
+    held: readonly Held[], o?: { readonly days?: readonly string[]; readonly done?: () => void },
+  ): Promise<readonly Held[]>
   stats(): Promise<HotStats>
 }

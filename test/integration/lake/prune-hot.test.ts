@@ -91,6 +91,14 @@ describe('retention of hot rows', () => {
     expect(await hot.partitions()).to.deep.equal([])
   })
 
+  it('a day that others emptied loses its partition, too', async () => {
+    await save(BTC_1M, '2024-01-31T00:00Z', 5)
+    await h.catalog.hot.delete(YEAR)
+    expect(await h.catalog.hot.partitions()).to.deep.equal(['2024-01-31'])
+    expect(await h.prune({ now: NOW })).to.deep.equal([{ day: '2024-01-31', series: 0, rows: 0, kept: [] }])
+    expect(await h.catalog.hot.partitions()).to.deep.equal([])
+  })
+
   it('two who prune at once let every row go once', async () => {
     await h.publish(BTC_1M, '2024-01', hotBars('2024-01-29T00:00Z', 4_320))
     await save(BTC_1M, '2024-01-29T00:00Z', 4_320)

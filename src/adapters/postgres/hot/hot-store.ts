@@ -21,7 +21,7 @@ export function hotStore(db: Kysely<unknown>, hot: HotPool): HotStore {
     view: (work) => view(db, work),
     partitions: () => existingDays(db),
     seriesOf: (day) => seriesOf(db, day),
-    remove: (held, done) => remove(db, held, done),
+    remove: (held, o) => remove(db, held, o),
     stats: () => stats(db),
   }
 }

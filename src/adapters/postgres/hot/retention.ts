@@ -43,10 +43,10 @@ type Removed = { readonly one: Held; readonly seriesId: number }
  * wait only while partitions are dropped, so every day is looked at before the first is dropped.
  */
 export async function remove(
-  db: Kysely<unknown>, held: readonly Held[], done?: () => void,
+  db: Kysely<unknown>, held: readonly Held[], o: { readonly days?: readonly Day[]; readonly done?: () => void } = {},
 ): Promise<readonly Held[]> {
-  if (held.length === 0) return []
-  const days = [...new Set(held.map(({ day }) => day))].sort()
+  const days = [...new Set([...held.map(({ day }) => day), ...(o.days ?? [])])].sort()
+  if (days.length === 0) return []
   return await db.transaction().execute(async (trx) => {
     await sql`select set_config('lock_timeout', ${String(WAIT_MS)}, true)`.execute(trx)
     for (const day of days) await exclusiveLock(day).execute(trx)
@@ -57,12 +57,12 @@ export async function remove(
       const mine = held.filter((one) => one.day === day && etags.get(partitionKeyOf(monthOf(one))) === one.etag)
       const unchanged = await unchangedOf(trx, day, mine)
       removed.push(...unchanged)
-      if (unchanged.length > 0 && !(await hasOthers(trx, day, unchanged))) dropped.push(day)
+      if (!(await hasOthers(trx, day, unchanged))) dropped.push(day)
     }
     for (const day of days) {
       await removeDay(trx, day, removed.filter(({ one }) => one.day === day), dropped.includes(day))
     }
-    done?.()
+    o.done?.()
     return removed.map(({ one }) => one)
   })
 }
