@@ -17,6 +17,7 @@ import type { CandleQuery, CandleQueryOptions } from '../lake/candle-query.js'
 import type { HybridRepository } from '../lake/hybrid-repository.js'
 import type { Loaded, LoadedMonth } from '../lake/load-hot.js'
 import type { PrunedDay } from '../lake/prune-hot.js'
+import type { Synced } from '../lake/sync-hot.js'
 import type { GarbageReport, GcOptions } from '../workers/gc.js'
 import type { LakeMoved } from '../workers/move-lake.js'
 import type { PlanFigures } from '../workers/plan.js'
@@ -71,6 +72,8 @@ export interface App {
   hot(): Promise<HotStore>
   /** New and corrected rows as they are committed; numbers as the lake holds them. @throws {BAD_CONFIG, BAD_USAGE} */
   subscribe(series: Series, listener: FeedListener<Candle<unknown>>, o?: SubscribeOptions): Promise<Subscription>
+  /** Brings series up to now from the exchange, one after the other; `fromUs` null: from after the newest row. */
+  sync(o: { series: readonly Series[]; fromUs: bigint | null; signal: AbortSignal }): AsyncIterable<Synced>
   /** Copies verified months into the hot rows. */
   loadHot(o: { filter: PartitionFilter; signal: AbortSignal }): AsyncIterable<LoadedMonth>
   /** Takes klines of a CSV file, `-` for stdin, into the hot rows. @throws {BAD_USAGE, CORRUPT} */

@@ -14,12 +14,14 @@ import { quarantine } from './commands/quarantine.js'
 import { reconcile } from './commands/reconcile.js'
 import { server } from './commands/server.js'
 import { status } from './commands/status.js'
+import { sync } from './commands/sync.js'
+import { tail } from './commands/tail.js'
 import { verify } from './commands/verify.js'
 import { worker } from './commands/worker.js'
 import { workers } from './commands/workers.js'
 
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: readonly (CommandSpec | CommandGroup)[] = [
-  demo, backfill, worker, workers, status, cancel, verify, query, exportCommand, hot, reconcile, gc, catalog,
+  demo, backfill, worker, workers, status, cancel, verify, query, exportCommand, hot, sync, tail, reconcile, gc, catalog,
   quarantine, lake, server, doctor, completion,
 ]

@@ -29,6 +29,9 @@ export const ERRORS = {
   // services that are down, full or slow
   ARCHIVE_UNREACHABLE: { retry: 'backoff', infrastructure: true, end: 'failed' },
   ARCHIVE_BUSY: { retry: 'backoff', infrastructure: true, end: 'failed' },
+  EXCHANGE_UNREACHABLE: { retry: 'backoff', infrastructure: true, end: 'failed' },
+  EXCHANGE_BUSY: { retry: 'backoff', infrastructure: true, end: 'failed' },
+  EXCHANGE_BANNED: { retry: 'backoff', infrastructure: true, end: 'failed' },
   CATALOG_UNREACHABLE: { retry: 'backoff', infrastructure: true, end: 'failed' },
   QUEUE_UNREACHABLE: { retry: 'backoff', infrastructure: true, end: 'failed' },
   STORE_UNREACHABLE: { retry: 'backoff', infrastructure: true, end: 'failed' },
@@ -49,6 +52,9 @@ export const ERRORS = {
   EMBEDDED_FAILED: { retry: 'never', end: 'failed' },
   LAKE_MISMATCH: { retry: 'never', end: 'failed' },
   NUMERIC_TYPE_MISMATCH: { retry: 'never', end: 'failed' },
+  // the exchange's own no
+  EXCHANGE_RESTRICTED: { retry: 'never', end: 'failed' },
+  EXCHANGE_REFUSED: { retry: 'never', end: 'failed' },
   // the source
   ARCHIVE_ABSENT: { retry: 'never', end: 'failed' },
   // a proxy's doing as often as the file's: it gets every attempt

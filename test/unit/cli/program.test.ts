@@ -38,7 +38,7 @@ describe('the command line', () => {
       'export',
       'hot stats',
       'hot load',
-      'hot prune',
+      'hot prune', 'sync', 'tail',
       'reconcile',
       'gc',
       'catalog rebuild',

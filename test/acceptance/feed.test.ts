@@ -1,0 +1,66 @@
+import { expect } from 'chai'
+import { errorOf, jsonLines, lastJson, printed, runCli, startAtTerminal, startCli, temporaryHome, until, type Home } from '../support/cli.js'
+import { serveExchange, type TestExchange } from '../support/exchange.js'
+
+describe('acceptance: candlelake sync and tail', function () {
+  this.timeout(240_000)
+  let exchange: TestExchange
+  let home: Home
+
+  before(async () => {
+    exchange = await serveExchange('2025-02-02T00:00:30Z')
+    home = await temporaryHome({ EXCHANGE_URL: exchange.url, HOT_DAYS: '1' }, { up: true })
+  })
+  after(async () => {
+    await home.remove()
+    await exchange.close()
+  })
+
+  const sync = (...more: string[]) =>
+    runCli(['sync', '--symbols', 'BTCUSDT,ETHUSDT', '--intervals', '1m', ...more], home.env)
+
+  it('what sync stores, tail shows: closed candles, once each', async () => {
+    const first = await sync('--json')
+    expect(first.code, first.stderr).to.equal(0)
+    expect(jsonLines(first.stdout)[0]).to.deep.equal({
+      v: 1, type: 'synced', series: 'spot-klines/BTCUSDT/1m', rows: 1_440, stored: 1_440,
+      first: '2025-02-01T00:00:00.000Z', last: '2025-02-01T23:59:00.000Z',
+    })
+    expect(lastJson(first)).to.include({ type: 'summary', series: 2, rows: 2_880, stored: 2_880 })
+    const tail = startCli(['tail', 'btcusdt', '1m', '--last', '2'], home.env)
+    const terminal = startAtTerminal(['tail', 'spot-klines/BTCUSDT/1m', '--last', '1'], home.env)
+    const seen = () => jsonLines(tail.output()).map(({ openTime }) => openTime)
+    await until('the newest candles', () => seen().length === 2)
+    await printed(terminal, /2025-02-01T23:59:00Z/)
+    exchange.setClock('2025-02-02T00:02:10Z')
+    expect((await sync()).stdout).to.match(/^Stored 4 rows of 2 series in /)
+    expect((await sync()).stdout).to.equal('Nothing new of 2 series.\n')
+    await until('the next candles', () => seen().length === 4)
+    await printed(terminal, /2025-02-02T00:01:00Z/)
+    terminal.type('\x03')
+    tail.child.kill('SIGINT')
+    const [ended, shown] = [await tail.ended, await terminal.ended]
+    expect([ended.code, ended.stderr, shown.code]).to.deep.equal([130, '', 130])
+    expect(seen()).to.deep.equal(
+      ['2025-02-01T23:58', '2025-02-01T23:59', '2025-02-02T00:00', '2025-02-02T00:01'].map((text) => `${text}:00.000Z`))
+    expect(shown.stdout).to.match(/open time +open +high +low +close +volume +trades/)
+    const after = startCli(['tail', 'BTCUSDT', '1m', '--after', '2', '--json'], home.env)
+    await until('what came since', () => jsonLines(after.output()).length === 3)
+    after.child.kill('SIGTERM')
+    const missed = jsonLines((await after.ended).stdout)
+    expect(missed.map(({ type }) => type)).to.deep.equal(['candle', 'candle', 'healed'])
+    const series = 'spot-klines/BTCUSDT/1m'
+    expect(missed[2]).to.deep.equal({ v: 1, series, type: 'healed', awayMs: null, rows: 2, cursor: '3' })
+  })
+
+  it('says what is wrong, and where', async () => {
+    exchange.server.faults.set({ restricted: true })
+    const ended = await sync('--json')
+    exchange.server.faults.clear()
+    expect(ended.code).to.equal(1)
+    expect(errorOf(ended)).to.include({ code: 'EXCHANGE_RESTRICTED' })
+    expect(errorOf(await runCli(['sync', '--symbols', 'all', '--intervals', '1m', '--json'], home.env)).code).to.equal('BAD_USAGE')
+    expect(errorOf(await runCli(['tail', 'BTCUSDT', '--json'], home.env)).code).to.equal('BAD_USAGE')
+    expect(errorOf(await runCli(['tail', 'BTCUSDT', '1hr', '--json'], home.env)).code).to.equal('BAD_INTERVAL')
+  })
+})
