@@ -12,6 +12,7 @@ import { lake } from './commands/lake.js'
 import { query } from './commands/query.js'
 import { quarantine } from './commands/quarantine.js'
 import { reconcile } from './commands/reconcile.js'
+import { schedule } from './commands/schedule.js'
 import { server } from './commands/server.js'
 import { status } from './commands/status.js'
 import { sync } from './commands/sync.js'
@@ -22,6 +23,6 @@ import { workers } from './commands/workers.js'
 
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: readonly (CommandSpec | CommandGroup)[] = [
-  demo, backfill, worker, workers, status, cancel, verify, query, exportCommand, hot, sync, tail, reconcile, gc, catalog,
+  demo, backfill, worker, workers, status, cancel, verify, query, exportCommand, hot, sync, tail, schedule, reconcile, gc, catalog,
   quarantine, lake, server, doctor, completion,
 ]

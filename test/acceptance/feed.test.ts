@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { errorOf, jsonLines, lastJson, printed, runCli, startAtTerminal, startCli, temporaryHome, until, type Home } from '../support/cli.js'
 import { serveExchange, type TestExchange } from '../support/exchange.js'
 
-describe('acceptance: candlelake sync and tail', function () {
+describe('acceptance: candlelake sync, tail and schedule', function () {
   this.timeout(240_000)
   let exchange: TestExchange
   let home: Home
@@ -51,6 +51,25 @@ describe('acceptance: candlelake sync and tail', function () {
     expect(missed.map(({ type }) => type)).to.deep.equal(['candle', 'candle', 'healed'])
     const series = 'spot-klines/BTCUSDT/1m'
     expect(missed[2]).to.deep.equal({ v: 1, series, type: 'healed', awayMs: null, rows: 2, cursor: '3' })
+  })
+
+  it('with a schedule that runs, tail shows candles by itself', async () => {
+    const series = ['--symbols', 'ETHUSDT', '--intervals', '1m']
+    const added = await runCli(['schedule', 'add', 'tail', ...series, '--cron', '* * * * * *'], home.env)
+    expect(added.stdout, added.stderr).to.match(/^tail ticks next at 20\d\d-/)
+    const [tail, run] = [startCli(['tail', 'ETHUSDT', '1m', '--last', '0'], home.env), startCli(['schedule', 'run', '--json'], home.env)]
+    await until('a tick', () => /"type":"tick"/.test(run.output()))
+    for (const minute of ['05', '06', '07']) {
+      exchange.setClock(`2025-02-02T00:${minute}:30Z`)
+      await until(`the candle before ${minute}`, () => tail.output().includes(`T00:0${Number(minute) - 1}:00.000Z`), 20_000)
+    }
+    run.child.kill('SIGTERM')
+    tail.child.kill('SIGTERM')
+    expect([(await run.ended).code, (await tail.ended).code]).to.deep.equal([143, 143])
+    const listed = lastJson(await runCli(['schedule', 'list', '--json'], home.env)) as { items: unknown[] }
+    expect(listed.items[0]).to.deep.include({ name: 'tail', kind: 'tail', cron: '* * * * * *', symbols: ['ETHUSDT'], intervals: ['1m'] })
+    expect((await runCli(['schedule', 'remove', 'tail'], home.env)).stdout).to.equal('Removed tail.\n')
+    expect((await runCli(['schedule', 'list'], home.env)).stdout).to.equal('There are no schedules.\n')
   })
 
   it('says what is wrong, and where', async () => {

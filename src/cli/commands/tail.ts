@@ -1,5 +1,5 @@
 import { datasetOf, MARKETS, parseMarket } from '../../domain/dataset.js'
-import { PipelineError } from '../../domain/errors.js'
+import { asPipelineError, PipelineError } from '../../domain/errors.js'
 import { parseInterval } from '../../domain/interval.js'
 import { parsePartitionKey, seriesKeyOf, type Series } from '../../domain/partition.js'
 import { parseSymbol } from '../../domain/symbol.js'
@@ -43,7 +43,7 @@ async function run(context: Context, flags: FlagValues, text = ''): Promise<numb
     onState: (state) => (state === 'away' ? out.note('! the connection is lost, and is made again') : undefined),
   })
   const why = await subscription.ended
-  if (why !== null) throw why
+  if (why !== null) throw asPipelineError(why)
   return interrupts.ending?.code ?? 0
 }
 
