@@ -92,7 +92,7 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
     retryQuarantined: (partitions) => retryQuarantined(partitions, services),
     serve: async (o) => {
       const { composeServer, metrics } = await serving()
-      return await composeServer(config, services, { ...o, log, metrics })
+      return await composeServer(config, services, { ...o, log, metrics, subscribe: hotWork.subscribe })
     },
     query: async (o) => new (await import('./lake/candle-query.js')).CandleQuery(await services.query(), o),
     candles: async (from) => (await services.exports()).candles(from),

@@ -42,6 +42,8 @@ export const ERRORS = {
   STAGING_FULL: { retry: 'backoff', infrastructure: true, end: 'failed' },
   // no process can be started: not a crash of one that worked on a partition
   ENGINE_UNAVAILABLE: { retry: 'backoff', infrastructure: true, end: 'failed' },
+  // one who follows hot rows takes nothing: it may come again with its cursor
+  SUBSCRIBER_SLOW: { retry: 'never', end: 'failed' },
   LEASE_HELD: { retry: 'backoff', infrastructure: true, end: 'failed' },
   // the database and the lake do not fit this program
   CATALOG_NEWER: { retry: 'never', end: 'failed' },

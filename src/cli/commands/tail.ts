@@ -1,7 +1,8 @@
 import { datasetOf, MARKETS, parseMarket } from '../../domain/dataset.js'
 import { asPipelineError, PipelineError } from '../../domain/errors.js'
+import { candleJson, eventJson } from '../../domain/feed-json.js'
 import { parseInterval } from '../../domain/interval.js'
-import { parsePartitionKey, seriesKeyOf, type Series } from '../../domain/partition.js'
+import { parsePartitionKey, type Series } from '../../domain/partition.js'
 import { parseSymbol } from '../../domain/symbol.js'
 import { EXIT_ERROR, EXIT_INTERRUPTED, textFlag, type CommandSpec, type Context, type FlagValues } from '../command.js'
 import { at } from '../request-flags.js'
@@ -25,17 +26,16 @@ async function run(context: Context, flags: FlagValues, text = ''): Promise<numb
   const series = seriesNamed(text, textFlag(flags, 'market') ?? 'spot')
   const last = textFlag(flags, 'last') ?? ''
   if (!/^\d{1,4}$/.test(last)) throw new PipelineError('BAD_USAGE', 'a number of rows is wanted', { at: '--last', do: 'use 10' })
-  const { tailTable, candleJson, eventJson, healedInWords } = await import('../render/tail.js')
+  const { tailTable, healedInWords } = await import('../render/tail.js')
   const table = out.json || out.width === null ? null : tailTable(out.paint.out)
-  const key = seriesKeyOf(series)
   const app = await context.openApp()
   const subscription = await app.subscribe(series, async (event) => {
     if (event.type === 'candles') {
       for (const candle of event.candles) {
-        if (table === null) out.resultJson(candleJson(key, candle))
+        if (table === null) out.resultJson(candleJson(series, candle))
         else out.result(...table(candle))
       }
-    } else if (table === null) out.resultJson(eventJson(key, event))
+    } else if (table === null) out.resultJson(eventJson(series, event))
     else out.note(healedInWords(event))
     await out.drained()
   }, {

@@ -24,14 +24,6 @@ export function tailTable(paint: Paint): (row: Row) => readonly string[] {
   }
 }
 
-/** One candle as a line of JSON. */
-export const candleJson = (series: string, { openTimeUs, closeTimeUs, corrected, cursor, ...values }: Row) => ({
-  v: 1, type: 'candle', series, openTime: instant(openTimeUs).toISOString(), closeTime: instant(closeTimeUs).toISOString(),
-  ...values, corrected, cursor,
-})
-
-export const eventJson = (series: string, event: Exclude<FeedEvent, { type: 'candles' }>) => ({ v: 1, series, ...event })
-
 /** What a person is told of a gap that was closed, or could not be. */
 export function healedInWords(event: Exclude<FeedEvent, { type: 'candles' }>): string {
   if (event.type === 'restarted') return '! the database is another one or was restored: what lies between is not told'
