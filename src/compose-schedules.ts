@@ -14,6 +14,7 @@ import { openSchedules } from './queues/schedules.js'
 const AT_ONCE = 4
 
 type Work = Pick<App, 'sync' | 'plan'>
+type Figures = Readonly<Record<string, number>>
 
 /** Schedules, and what their ticks do. */
 export function composeSchedules(
@@ -29,7 +30,8 @@ export function composeSchedules(
         onError: (error) => log.warn('schedule.queue_error', { message: asPipelineError(error).message }),
         run: async (schedule, task, signal) => {
           try {
-            const figures = await (task.kind === 'tail' ? syncAll(work, log, task, signal) : planMonths(work, task, signal))
+            const doing = task.kind === 'tail' ? syncAll(work, log, task, signal) : planMonths(work, task, signal)
+            const figures = await doing
             log.info('schedule.ticked', { schedule, kind: task.kind, ...figures })
             onTick({ schedule, kind: task.kind, ...figures })
           } catch (thrown) {
@@ -44,7 +46,7 @@ export function composeSchedules(
 }
 
 /** A series that cannot be read keeps no other from it; a refusal that holds for all ends it. */
-async function syncAll(work: Work, log: Log, task: Task, signal: AbortSignal): Promise<Readonly<Record<string, number>>> {
+async function syncAll(work: Work, log: Log, task: Task, signal: AbortSignal): Promise<Figures> {
   const sum = { series: 0, rows: 0, stored: 0, failed: 0 }
   for (const one of seriesOf(task)) {
     try {
@@ -67,7 +69,7 @@ const seriesOf = ({ dataset, symbols, intervals }: Task): Series[] =>
   symbols.flatMap((symbol) => intervals.map((interval) => ({ dataset, symbol, interval })))
 
 /** The last two whole months: what was late last time is looked at again, and what is done is not done twice. */
-async function planMonths(work: Work, task: Task, signal: AbortSignal): Promise<Readonly<Record<string, number>>> {
+async function planMonths(work: Work, task: Task, signal: AbortSignal): Promise<Figures> {
   const lastMonth = addMonths(monthOfMs(Date.now()), -1)
   const { dataset, symbols, intervals } = task
   const request = { dataset, symbols: { names: symbols }, intervals, firstMonth: addMonths(lastMonth, -1), lastMonth }

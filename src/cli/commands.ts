@@ -23,6 +23,6 @@ import { workers } from './commands/workers.js'
 
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: readonly (CommandSpec | CommandGroup)[] = [
-  demo, backfill, worker, workers, status, cancel, verify, query, exportCommand, hot, sync, tail, schedule, reconcile, gc, catalog,
-  quarantine, lake, server, doctor, completion,
+  demo, backfill, worker, workers, status, cancel, verify, query, exportCommand, hot, sync, tail, schedule, reconcile,
+  gc, catalog, quarantine, lake, server, doctor, completion,
 ]

@@ -46,7 +46,8 @@ export type ServerOptions = {
 }
 
 /**
- * Serves the status page `/`, `/api/status`, candles as they come `/api/candles/…`, the queues' board `/board`, `/metrics`, `/livez` and `/readyz`.
+ * Serves the status page `/`, `/api/status`, candles as they come at `/api/candles/…`, the queues' board `/board`,
+ * `/metrics`, `/livez` and `/readyz`.
  * It starts also when catalog and queues are down, and says so.
  * @throws {UNSAFE_BIND} other machines could reach it without a password, or with one of less than 12 characters
  * @throws {BAD_CONFIG} the address cannot be had, or the credentials cannot be used

@@ -1,5 +1,8 @@
 import { expect } from 'chai'
-import { errorOf, jsonLines, lastJson, printed, runCli, startAtTerminal, startCli, temporaryHome, until, type Home } from '../support/cli.js'
+import { archive, lastMonth } from '../support/archive.js'
+import {
+  errorOf, jsonLines, lastJson, printed, runCli, startAtTerminal, startCli, temporaryHome, until, type Home,
+} from '../support/cli.js'
 import { serveExchange, type TestExchange } from '../support/exchange.js'
 
 describe('acceptance: candlelake sync, tail and schedule', function () {
@@ -57,7 +60,8 @@ describe('acceptance: candlelake sync, tail and schedule', function () {
     const series = ['--symbols', 'ETHUSDT', '--intervals', '1m']
     const added = await runCli(['schedule', 'add', 'tail', ...series, '--cron', '* * * * * *'], home.env)
     expect(added.stdout, added.stderr).to.match(/^tail ticks next at 20\d\d-/)
-    const [tail, run] = [startCli(['tail', 'ETHUSDT', '1m', '--last', '0'], home.env), startCli(['schedule', 'run', '--json'], home.env)]
+    const tail = startCli(['tail', 'ETHUSDT', '1m', '--last', '0'], home.env)
+    const run = startCli(['schedule', 'run', '--json'], home.env)
     await until('a tick', () => /"type":"tick"/.test(run.output()))
     for (const minute of ['05', '06', '07']) {
       exchange.setClock(`2025-02-02T00:${minute}:30Z`)
@@ -67,9 +71,28 @@ describe('acceptance: candlelake sync, tail and schedule', function () {
     tail.child.kill('SIGTERM')
     expect([(await run.ended).code, (await tail.ended).code]).to.deep.equal([143, 143])
     const listed = lastJson(await runCli(['schedule', 'list', '--json'], home.env)) as { items: unknown[] }
-    expect(listed.items[0]).to.deep.include({ name: 'tail', kind: 'tail', cron: '* * * * * *', symbols: ['ETHUSDT'], intervals: ['1m'] })
+    const wanted = { name: 'tail', kind: 'tail', cron: '* * * * * *', symbols: ['ETHUSDT'], intervals: ['1m'] }
+    expect(listed.items[0]).to.deep.include(wanted)
     expect((await runCli(['schedule', 'remove', 'tail'], home.env)).stdout).to.equal('Removed tail.\n')
     expect((await runCli(['schedule', 'list'], home.env)).stdout).to.equal('There are no schedules.\n')
+  })
+
+  it('a schedule of months makes the lake grow by itself, once', async () => {
+    const served = await archive()
+    const [symbol, env] = ['GROWUSDT', { ...home.env, ARCHIVE_URL: served.url }]
+    await served.months({ symbol, interval: '1d' }, [lastMonth()])
+    const series = ['--symbols', symbol, '--intervals', '1d']
+    await runCli(['schedule', 'add', 'months', ...series, '--cron', '*/2 * * * * *'], env)
+    const [worker, run] = [startCli(['worker'], env), startCli(['schedule', 'run', '--json'], env)]
+    const ticks = () => jsonLines(run.output().split('\n').filter((line) => line.includes('"type":"tick"')).join('\n'))
+    await until('a tick that finds all done', () => ticks().some(({ done }) => Number(done) >= 1))
+    expect(ticks()[0]).to.include({ schedule: 'months', kind: 'months' })
+    const rows = lastJson(await runCli(['query', 'select count(*) as n from spot_klines', '--format', 'jsonl'], env))
+    expect(Number(rows['n'])).to.be.within(28, 31)
+    for (const one of [worker, run]) one.child.kill('SIGTERM')
+    await Promise.all([worker.ended, run.ended])
+    await runCli(['schedule', 'remove', 'months'], env)
+    await served.close()
   })
 
   it('says what is wrong, and where', async () => {

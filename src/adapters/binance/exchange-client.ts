@@ -58,8 +58,8 @@ function spotSymbolOf(series: Series): string {
 }
 
 /**
- * A candle has closed when the exchange's clock, as the answer's Date has it to the second below, is past its close: our
- * own clock may be ahead. Without a Date the last candle counts as open.
+ * A candle has closed when the exchange's clock, as the answer's Date has it to the second below, is past its close:
+ * our own clock may be ahead. Without a Date the last candle counts as open.
  */
 function pageOf({ value, dateMs }: Answer, origin: string): ExchangePage {
   if (!Array.isArray(value)) throw unreadable(origin, 'no candles')

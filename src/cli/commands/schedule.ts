@@ -62,13 +62,15 @@ export const schedule: CommandGroup = {
 async function runAdd(context: Context, flags: FlagValues, text = ''): Promise<number> {
   const kind = TASK_KINDS.find((one) => one === text)
   if (kind === undefined) {
-    throw new PipelineError('BAD_USAGE', `there is no task "${text.slice(0, 40)}"`, { at: 'the task', do: `use ${TASK_KINDS.join(', ')}` })
+    const facts = { at: 'the task', do: `use ${TASK_KINDS.join(', ')}` }
+    throw new PipelineError('BAD_USAGE', `there is no task "${text.slice(0, 40)}"`, facts)
   }
   const { series } = await seriesOf(flags)
   const [first] = series
   if (first === undefined) return 0
   if (kind === 'tail' && first.dataset !== 'spot-klines') {
-    throw new PipelineError('BAD_MARKET', 'only spot candles are read from the exchange', { at: '--market', do: 'use spot' })
+    const facts = { at: '--market', do: 'use spot' }
+    throw new PipelineError('BAD_MARKET', 'only spot candles are read from the exchange', facts)
   }
   const name = textFlag(flags, 'name') ?? kind
   const unique = <K extends 'symbol' | 'interval'>(key: K) => [...new Set(series.map((one) => one[key]))]
@@ -78,11 +80,15 @@ async function runAdd(context: Context, flags: FlagValues, text = ''): Promise<n
   await schedules.put({ name, cron: textFlag(flags, 'cron') ?? CRON[kind], task })
   const added = (await schedules.list()).find((one) => one.name === name)
   if (context.out.json) context.out.resultJson({ v: 1, type: 'schedule', ...(added ? itemOf(added) : { name }) })
-  else context.out.result(`${name} ticks next at ${added?.next?.toISOString() ?? '?'}; candlelake schedule run does it.`)
+  else {
+    const next = added?.next?.toISOString() ?? '?'
+    context.out.result(`${name} ticks next at ${next}; candlelake schedule run does it.`)
+  }
   return 0
 }
 
-const itemOf = ({ name, cron, task, next }: Schedule & { readonly next: Date | null }) => ({ name, cron, ...task, next })
+const itemOf = ({ name, cron, task, next }: Schedule & { readonly next: Date | null }) =>
+  ({ name, cron, ...task, next })
 
 async function runList(context: Context): Promise<number> {
   const { out } = context
@@ -103,7 +109,8 @@ async function runList(context: Context): Promise<number> {
 async function runRemove(context: Context, _: FlagValues, name = ''): Promise<number> {
   const removed = await (await (await context.openApp()).schedules()).remove(name)
   if (!removed) {
-    throw new PipelineError('NOTHING_MATCHES', 'there is no schedule of this name', { at: name, do: 'candlelake schedule list' })
+    const facts = { at: name, do: 'candlelake schedule list' }
+    throw new PipelineError('NOTHING_MATCHES', 'there is no schedule of this name', facts)
   }
   if (context.out.json) context.out.resultJson({ v: 1, type: 'removed', name })
   else context.out.result(`Removed ${name}.`)

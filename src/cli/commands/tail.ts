@@ -25,7 +25,9 @@ async function run(context: Context, flags: FlagValues, text = ''): Promise<numb
   const { out, interrupts } = context
   const series = seriesNamed(text, textFlag(flags, 'market') ?? 'spot')
   const last = textFlag(flags, 'last') ?? ''
-  if (!/^\d{1,4}$/.test(last)) throw new PipelineError('BAD_USAGE', 'a number of rows is wanted', { at: '--last', do: 'use 10' })
+  if (!/^\d{1,4}$/.test(last)) {
+    throw new PipelineError('BAD_USAGE', 'a number of rows is wanted', { at: '--last', do: 'use 10' })
+  }
   const { tailTable, healedInWords } = await import('../render/tail.js')
   const table = out.json || out.width === null ? null : tailTable(out.paint.out)
   const app = await context.openApp()
@@ -56,7 +58,8 @@ function seriesNamed(text: string, market: string): Series {
     return { dataset, symbol, interval }
   }
   if (words.length !== 2 || second === undefined) {
-    throw new PipelineError('BAD_USAGE', 'a series is a symbol and an interval', { at: 'the series', do: 'use BTCUSDT 1m' })
+    const facts = { at: 'the series', do: 'use BTCUSDT 1m' }
+    throw new PipelineError('BAD_USAGE', 'a series is a symbol and an interval', facts)
   }
   return {
     dataset: datasetOf(at('--market', () => parseMarket(market)), 'klines'),

@@ -13,11 +13,12 @@ export function tailTable(paint: Paint): (row: Row) => readonly string[] {
   const widths: number[] = COLUMNS.map((title) => title.length)
   let headed = false
   return (row) => {
-    const cells = [formatInstant(instant(row.openTimeUs)), row.open, row.high, row.low, row.close, row.volume, row.trades]
-      .map(String)
+    const { open, high, low, close, volume, trades } = row
+    const cells = [formatInstant(instant(row.openTimeUs)), open, high, low, close, volume, trades].map(String)
     const wider = cells.some((cell, i) => cell.length > (widths[i] ?? 0))
     cells.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)))
-    const line = (values: readonly string[]): string => values.map((value, i) => value.padStart(widths[i] ?? 0)).join('  ')
+    const line = (values: readonly string[]): string =>
+      values.map((value, i) => value.padStart(widths[i] ?? 0)).join('  ')
     const head = !headed || wider ? [paint.dim(line(COLUMNS))] : []
     headed = true
     return [...head, row.corrected ? paint.yellow(`${line(cells)}  corrected`) : line(cells)]
