@@ -27,14 +27,15 @@ export function composeHot({ numericType, hotDays }: Config, services: Services)
       for (const one of series) yield await syncHot(ports, one, { fromUs, signal })
     },
     loadHot: async function* ({ filter, signal }) {
-      const { hot, keeper } = await services.catalog()
+      const { opened: { hot, keeper } } = await services.adopted()
       const { loadMonths } = await import('./lake/load-hot.js')
       yield* loadMonths({ hot, keeper, lake: await services.query(), numericType }, filter, signal)
     },
     loadHotCsv: async ({ series, file, signal }) => {
       const { klineCsvRows } = await import('./lake/kline-csv.js')
       const { loadRows } = await import('./lake/load-hot.js')
-      return await loadRows(await hot(), series, klineCsvRows(await openText(file), file), signal)
+      const { opened } = await services.adopted()
+      return await loadRows(opened.hot, series, klineCsvRows(await openText(file), file), signal)
     },
     pruneHot: async function* ({ dryRun, signal }) {
       const { pruneHot } = await import('./lake/prune-hot.js')

@@ -6,7 +6,7 @@ import { PipelineError } from './domain/errors.js'
 import { INCOMING } from './domain/names.js'
 import type { Log } from './domain/ports/observe.js'
 import { createMetrics, type Metrics } from './observability/metrics.js'
-import { STAGES } from './jobs/stages.js'
+import { JOB_STAGES } from './jobs/stages.js'
 import { startMetricsServer } from './server/start-metrics-server.js'
 import { startServer } from './server/start-server.js'
 import { VERSION } from './version.js'
@@ -26,7 +26,7 @@ export async function composeServer(
     credentials: credentialsOf(config),
     boards: async () => {
       const backend = await services.backend()
-      return STAGES.map((stage) => backend.queue(stage))
+      return JOB_STAGES.map((stage) => backend.queue(stage))
     },
     keeper: {
       states: async (filter) => await (await keeper()).states(filter),

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Workers, WorkerOptions } from './cli/app.js'
 import { failpointsOf } from './compose-failpoints.js'
+import { archiveAndHot, composeMigration } from './compose-migrate.js'
 import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
 import { asPipelineError, PipelineError, policyOf } from './domain/errors.js'
@@ -10,7 +11,8 @@ import { BEAT_MS } from './domain/heartbeat.js'
 import { partitionKeyOf } from './domain/partition.js'
 import type { KeeperCatalog } from './domain/ports/keeper-catalog.js'
 import type { Log, Observe } from './domain/ports/observe.js'
-import type { Stage } from './domain/states.js'
+import type { JobStage } from './domain/states.js'
+import { runMigrate } from './workers/migrate.js'
 import { reconcileEvery } from './workers/reconcile.js'
 import { runStage } from './workers/run-stage.js'
 import { startWorkers, type WorkersHandle } from './workers/runtime.js'
@@ -30,7 +32,7 @@ export async function openPorts(config: Config, services: Services, log: Log, ob
     workerId,
     catalog: (await services.catalog()).stage,
     queue: await services.queue(),
-    archive: await services.archive(),
+    archive: await archiveAndHot(services),
     staging: await services.staging(),
     quarantine: await services.quarantine(),
     lake: await services.lake(),
@@ -68,19 +70,24 @@ export async function composeWorkers(
   const concurrency = { ...configured(config), ...options.concurrency }
   const stages = options.stages.map((stage) => ({ stage, concurrency: concurrency[stage] }))
   const { workerId: name } = ports
+  const migration = composeMigration(config, services)
   const run = async (job: StartedJob, signal: AbortSignal): ReturnType<typeof runStage> => {
     await owned(services)
-    return await runStage(job, ports, signal)
+    const { stage } = job
+    if (stage === 'migrate') return await runMigrate(job, { ...ports, migration }, signal)
+    return await runStage({ ...job, stage }, ports, signal)
   }
   const backend = await services.backend()
   const handle = startWorkers({
     backend, stages, run, log, name, lockMs: config.jobLockSeconds * MS,
-    letGo: async ({ partition, generation }) => {
+    letGo: async ({ stage, partition, generation }) => {
+      if (stage === 'migrate') return
       await ports.catalog.letGo({ partition, generation, workerId: name }).catch((thrown: unknown) => {
         log.warn('worker.lease_not_freed', { partition: partitionKeyOf(partition), code: asPipelineError(thrown).code })
       })
     },
     onGivenUp: ({ stage, partition, generation }, message) => {
+      if (stage === 'migrate') return
       ports.catalog.giveUp({ stage, partition, generation, code: 'POISONED', message }).catch((thrown: unknown) => {
         // The row keeps its state; reconcile finds that no job is left for it, and puts it back.
         log.warn('worker.give_up_not_recorded', { partition: partitionKeyOf(partition), code: asPipelineError(thrown).code })
@@ -130,20 +137,21 @@ async function owned(services: Services): Promise<void> {
   }
 }
 
-const configured = (config: Config): Readonly<Record<Stage, number>> => ({
+const configured = (config: Config): Readonly<Record<JobStage, number>> => ({
   download: config.downloadConcurrency,
   convert: config.convertConcurrency,
   upload: config.uploadConcurrency,
   verify: config.verifyConcurrency,
+  migrate: config.migrateConcurrency,
 })
 
-function only(stages: readonly Stage[], of: Readonly<Record<Stage, number>>): Partial<Record<Stage, number>> {
+function only(stages: readonly JobStage[], of: Readonly<Record<JobStage, number>>): Partial<Record<JobStage, number>> {
   return Object.fromEntries(stages.map((stage) => [stage, of[stage]]))
 }
 
 /** Says in the catalog that this worker lives and what it is doing. A beat that fails is logged; the next one may not. */
 function beat(
-  keeper: KeeperCatalog, ports: Ports, stages: readonly Stage[],
+  keeper: KeeperCatalog, ports: Ports, stages: readonly JobStage[],
   handle: Pick<WorkersHandle, 'active' | 'progressAgeMs'>, log: Log,
 ): { stop(): Promise<void> } {
   const watch = silenceWatch(() => handle.progressAgeMs(), log)

@@ -1,4 +1,6 @@
 import type { Config } from '../config.js'
+import type { Candle } from '../domain/candle-row.js'
+import type { StoredReport } from '../domain/migration.js'
 import type { Partition, Series } from '../domain/partition.js'
 import type { ArchiveListing } from '../domain/ports/archive.js'
 import type { CandleSource } from '../domain/ports/candle-source.js'
@@ -8,15 +10,16 @@ import type { JobQueue } from '../domain/ports/job-queue.js'
 import type { KeeperCatalog, PartitionFilter } from '../domain/ports/keeper-catalog.js'
 import type { ObjectStore } from '../domain/ports/object-store.js'
 import type { Log, Observe } from '../domain/ports/observe.js'
-import type { PlanCatalog, Run } from '../domain/ports/plan-catalog.js'
+import type { Job, PlanCatalog, Run } from '../domain/ports/plan-catalog.js'
 import type { Staging } from '../domain/ports/staging.js'
 import type { Schedules } from '../domain/ports/schedules.js'
 import type { OpenRange } from '../domain/range.js'
-import type { Stage } from '../domain/states.js'
-import type { Candle } from '../domain/candle-row.js'
+import type { JobStage } from '../domain/states.js'
 import type { CandleQuery, CandleQueryOptions } from '../lake/candle-query.js'
+import type { FileQuery } from '../lake/file-query.js'
 import type { HybridRepository } from '../lake/hybrid-repository.js'
 import type { Loaded, LoadedMonth } from '../lake/load-hot.js'
+import type { MonthToMigrate } from '../lake/plan-migrations.js'
 import type { PrunedDay } from '../lake/prune-hot.js'
 import type { Synced } from '../lake/sync-hot.js'
 import type { GarbageReport, GcOptions } from '../workers/gc.js'
@@ -65,6 +68,8 @@ export interface App {
   serve(o: { host: string; port: number }): Promise<Serving>
   /** Questions to the lake; without options as configured. */
   query(o?: CandleQueryOptions): Promise<CandleQuery<unknown>>
+  /** Questions to Parquet files of anybody's, as one table `files`. @throws {BAD_USAGE, BAD_CONFIG} */
+  files(addresses: readonly string[]): Promise<FileQuery>
   /** Candles of the lake, or of the archive itself, to be exported. */
   candles(from: 'lake' | 'archive'): Promise<CandleSource>
   /** The rows of Parquet files that open in the range as one file, in order; gives how many. @throws {DISK_FULL} */
@@ -85,8 +90,16 @@ export interface App {
   loadHotCsv(o: { series: Series; file: string; signal: AbortSignal }): Promise<Loaded>
   /** Lets hot rows past HOT_DAYS go that verified months hold. */
   pruneHot(o: { dryRun: boolean; signal: AbortSignal }): AsyncIterable<PrunedDay>
+  /** Months of series that match with hot rows past HOT_DAYS, and what is to be done for each. */
+  migrations(matches: (series: Series) => boolean): Promise<readonly MonthToMigrate[]>
+  /** Enqueues a job of migrate for each; one that waits already is left as it is. */
+  enqueueMigrations(partitions: readonly Partition[]): Promise<readonly Job[]>
+  /** What comparisons of hot rows with their months found, the newest first. */
+  hotReports(filter: PartitionFilter): Promise<readonly StoredReport[]>
   /** Hot rows and the lake as one; numbers as the lake holds them. */
   repository(): Promise<HybridRepository<unknown>>
+  /** Whose it says it is; writes nothing. @throws {LAKE_MISMATCH} when it is another catalog's */
+  askOwner(what: 'lake' | 'staging'): Promise<void>
   /** A request to the archive itself; the Date header tells how wrong this clock is. @throws {ARCHIVE_UNREACHABLE} */
   askArchive(): Promise<{ readonly date: Date | null }>
   /** Starts a slot of the engine and ends it again; gives its name and version. @throws {ENGINE_FAILED} */
@@ -127,14 +140,14 @@ export type PlanReport = PlanFigures & {
 }
 
 export type WorkerOptions = {
-  readonly stages: readonly Stage[]
+  readonly stages: readonly JobStage[]
   /** Jobs of a stage at once; what is left out is as configured. */
-  readonly concurrency: Readonly<Partial<Record<Stage, number>>>
+  readonly concurrency: Readonly<Partial<Record<JobStage, number>>>
 }
 
 export interface Workers {
   readonly id: string
-  readonly concurrency: Readonly<Partial<Record<Stage, number>>>
+  readonly concurrency: Readonly<Partial<Record<JobStage, number>>>
   /** Takes no new job and resolves when those in hand are done. Twice is the same as once. */
   drain(graceMs?: number): Promise<void>
 }

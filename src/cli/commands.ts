@@ -9,6 +9,7 @@ import { exportCommand } from './commands/export.js'
 import { gc } from './commands/gc.js'
 import { hot } from './commands/hot.js'
 import { lake } from './commands/lake.js'
+import { migrate } from './commands/migrate.js'
 import { query } from './commands/query.js'
 import { quarantine } from './commands/quarantine.js'
 import { reconcile } from './commands/reconcile.js'
@@ -23,6 +24,6 @@ import { workers } from './commands/workers.js'
 
 /** Every command, in the order in which help lists them. */
 export const COMMANDS: readonly (CommandSpec | CommandGroup)[] = [
-  demo, backfill, worker, workers, status, cancel, verify, query, exportCommand, hot, sync, tail, schedule, reconcile,
-  gc, catalog, quarantine, lake, server, doctor, completion,
+  demo, backfill, worker, workers, status, cancel, verify, query, exportCommand, hot, migrate, sync, tail,
+  schedule, reconcile, gc, catalog, quarantine, lake, server, doctor, completion,
 ]

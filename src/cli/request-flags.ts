@@ -5,7 +5,7 @@ import { nearestTo } from '../domain/nearest.js'
 import type { WantedCandles } from '../domain/ports/candle-source.js'
 import { monthSpanOf, parseRange } from '../domain/range.js'
 import { isSelected, needsListing, parseSelection, selectedNames } from '../domain/selection.js'
-import { STAGES, type Stage } from '../domain/states.js'
+import { JOB_STAGES, type JobStage } from '../domain/states.js'
 import type { BackfillRequest, SymbolChoice } from '../workers/wanted.js'
 import { listFlag, textFlag, type FlagSpec, type FlagValues } from './command.js'
 
@@ -101,11 +101,11 @@ export function at<T>(flag: string, parse: () => T): T {
 }
 
 /** `--concurrency 4` for every stage, or `convert=2,download=8`. @throws {BAD_USAGE} */
-export function concurrencyOf(flags: FlagValues): Readonly<Partial<Record<Stage, number>>> {
-  const found: Partial<Record<Stage, number>> = {}
+export function concurrencyOf(flags: FlagValues): Readonly<Partial<Record<JobStage, number>>> {
+  const found: Partial<Record<JobStage, number>> = {}
   for (const word of listFlag(flags, 'concurrency')) {
     const [, name, count = ''] = /^(?:([a-z]+)=)?(\d{1,3})$/.exec(word) ?? []
-    const stages = name === undefined ? STAGES : STAGES.filter((stage) => stage === name)
+    const stages = name === undefined ? JOB_STAGES : JOB_STAGES.filter((stage) => stage === name)
     if (stages.length === 0 || Number(count) < 1 || Number(count) > 256) {
       throw new PipelineError('BAD_USAGE', `"${clip(word)}" is not a concurrency`, {
         at: '--concurrency', do: 'use 4 for all stages, or convert=2,download=8; 1 to 256',
@@ -117,14 +117,14 @@ export function concurrencyOf(flags: FlagValues): Readonly<Partial<Record<Stage,
 }
 
 /** `--stages download,convert`; all of them when left out. @throws {BAD_USAGE} */
-export function stagesOf(flags: FlagValues): readonly Stage[] {
+export function stagesOf(flags: FlagValues): readonly JobStage[] {
   const words = listFlag(flags, 'stages')
-  const unknown = words.find((word) => !STAGES.some((stage) => stage === word))
+  const unknown = words.find((word) => !JOB_STAGES.some((stage) => stage === word))
   if (unknown !== undefined) {
-    const nearest = nearestTo(unknown, STAGES)
+    const nearest = nearestTo(unknown, JOB_STAGES)
     throw new PipelineError('BAD_USAGE', `"${clip(unknown)}" is not a stage`, {
-      at: '--stages', do: nearest === null ? `use one of ${STAGES.join(', ')}` : `use ${nearest}`,
+      at: '--stages', do: nearest === null ? `use one of ${JOB_STAGES.join(', ')}` : `use ${nearest}`,
     })
   }
-  return words.length === 0 ? STAGES : STAGES.filter((stage) => words.includes(stage))
+  return words.length === 0 ? JOB_STAGES : JOB_STAGES.filter((stage) => words.includes(stage))
 }

@@ -42,6 +42,8 @@ export class RunTracker {
     if (event.type === 'bytes') {
       this.#local[event.stage].bytes += event.count
     } else if (event.type === 'job') {
+      // Hot rows are no part of a run.
+      if (event.stage === 'migrate') return
       const local = this.#local[event.stage]
       if (event.outcome === 'ok') local.rows += event.rows
       if (event.outcome === 'ok' && event.stage === 'upload') local.bytes += event.bytesOut

@@ -8,7 +8,8 @@ export type Difference = {
   readonly warm: string | null
 }
 
-const COMPARED = ['closeTimeUs', 'trades', ...HOT_NUMBERS] as const
+/** The columns of a row that are compared: all but its time. */
+export const COMPARED = ['closeTimeUs', 'trades', ...HOT_NUMBERS] as const
 
 type Row = { readonly openTimeUs: bigint } & { readonly [K in (typeof COMPARED)[number]]: unknown }
 

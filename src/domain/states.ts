@@ -8,6 +8,10 @@ export type State = (typeof STATES)[number]
 export const STAGES = ['download', 'convert', 'upload', 'verify'] as const
 export type Stage = (typeof STAGES)[number]
 
+/** What has a queue and workers: the stages of a partition, and migrate, which takes hot rows off that it holds. */
+export const JOB_STAGES = [...STAGES, 'migrate'] as const
+export type JobStage = (typeof JOB_STAGES)[number]
+
 /** The stage whose work a partition in this state waits for or is in; null when nothing is to be done. */
 export const STAGE_OF: Readonly<Record<State, Stage | null>> = {
   planned: 'download', downloading: 'download', converting: 'convert', uploading: 'upload', verifying: 'verify',

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { PipelineError } from '../domain/errors.js'
 import { parsePartitionKey, partitionKeyOf, type Partition } from '../domain/partition.js'
 import type { RunKind } from '../domain/ports/plan-catalog.js'
-import type { Stage } from '../domain/states.js'
+import type { JobStage } from '../domain/states.js'
 
 /**
  * The version of payload that this program writes. It runs every version up to this one; a job of a newer version is
@@ -65,5 +65,5 @@ export function decodeStageJob(data: unknown): StageJob {
  * The id of a job: the same work gets the same id, work decided anew gets a new one. No ":" in it, which BullMQ keeps
  * for itself; symbols hold none.
  */
-export const jobIdOf = (stage: Stage, p: Partition, generation: number): string =>
+export const jobIdOf = (stage: JobStage, p: Partition, generation: number): string =>
   [stage, p.dataset, p.symbol, p.interval, p.month, `g${generation}`].join('__')

@@ -1,13 +1,9 @@
-import type { NumericType } from '../domain/candle.js'
-import { differencesOf, type Difference } from '../domain/compare-rows.js'
-import { PipelineError } from '../domain/errors.js'
+import type { Difference } from '../domain/compare-rows.js'
 import { US_PER_DAY } from '../domain/month.js'
 import type { Series } from '../domain/partition.js'
-import type { Held, HotStore } from '../domain/ports/hot-store.js'
+import type { Held } from '../domain/ports/hot-store.js'
 import { sliceOf } from '../domain/slice.js'
-import { candleReader } from './hot-repository.js'
-import type { Lake } from './lake.js'
-import { askedAgain, onlyMonths } from './warm-months.js'
+import { compareDays, dayUs, isPast, release, retentionLimitUs, type RetentionPorts } from './retention.js'
 
 /**
  * Why rows of a series stay: `late` no verified month of it yet, `differs` the month lacks rows or has others,
@@ -28,10 +24,7 @@ export type PrunedDay = {
   readonly kept: readonly Kept[]
 }
 
-export type PruneOptions = {
-  readonly hot: HotStore
-  readonly lake: Lake<unknown>
-  readonly numericType: NumericType
+export type PruneOptions = RetentionPorts & {
   /** Days that ended so many days before `now` or earlier. */
   readonly hotDays: number
   readonly now: Date
@@ -44,48 +37,21 @@ export type PruneOptions = {
  * type. Rows of bars that never closed go with them. A day that the signal interrupts stays whole.
  */
 export async function* pruneHot(o: PruneOptions): AsyncGenerator<PrunedDay> {
-  const limitUs = BigInt(o.now.getTime()) * 1_000n - BigInt(o.hotDays) * US_PER_DAY
+  const limitUs = retentionLimitUs(o.now, o.hotDays)
   for (const day of await o.hot.partitions()) {
-    if (startUs(day) + US_PER_DAY > limitUs) continue
+    if (!isPast(day, limitUs)) continue
     const [held, kept]: [Held[], Kept[]] = [[], []]
     for (const { series, rows } of await o.hot.seriesOf(day)) {
       if (o.signal.aborted) return
-      const is = await askedAgain(() => compare(o, series, day))
-      if ('etag' in is) held.push(is)
-      else kept.push({ series, rows, ...is })
+      const is = await compareDays(o, sliceOf(series, dayUs(day), dayUs(day) + US_PER_DAY))
+      if (is === null) kept.push({ series, rows, why: 'late', differences: [] })
+      else if (is.differences.length > 0) kept.push({ series, rows, why: 'differs', differences: is.differences })
+      else held.push(...is.held)
     }
-    const removed = o.dryRun ? held : await remove(o.hot, day, held)
+    const removed = o.dryRun ? held : await release(o.hot, held)
     const left = held.filter((one) => !(removed ?? []).includes(one))
     for (const { series, rows } of left) kept.push({ series, rows, why: removed ? 'changed' : 'busy', differences: [] })
     const rows = (removed ?? []).reduce((sum, one) => sum + one.rows, 0)
     yield { day, series: removed?.length ?? 0, rows, kept }
   }
-}
-
-const startUs = (day: string): bigint => BigInt(Date.parse(`${day}T00:00:00Z`)) * 1_000n
-
-async function remove(hot: HotStore, day: string, held: readonly Held[]): Promise<readonly Held[] | null> {
-  try {
-    return await hot.remove(day, held)
-  } catch (thrown) {
-    if (thrown instanceof PipelineError && thrown.code === 'LEASE_HELD') return null
-    throw thrown
-  }
-}
-
-/** Rows and digest are of one snapshot: what is removed later is what was compared here. */
-async function compare(
-  { hot, lake, numericType }: PruneOptions, series: Series, day: string,
-): Promise<Held | Pick<Kept, 'why' | 'differences'>> {
-  const at = sliceOf(series, startUs(day), startUs(day) + US_PER_DAY)
-  const seen = await hot.view(async (view) => {
-    const [month] = await view.months(at)
-    if (!month || month.provisional) return null
-    return { month, contents: await view.contents(at), rows: await view.read(at) }
-  })
-  if (seen === null) return { why: 'late', differences: [] }
-  const warm = await onlyMonths(lake, [seen.month]).read(at).rows()
-  const differences = differencesOf(seen.rows.map(candleReader<unknown>(numericType)), warm)
-  if (differences.length > 0) return { why: 'differs', differences }
-  return { ...seen.contents, series, etag: seen.month.object.etag }
 }

@@ -2,7 +2,7 @@ import { Counter, Gauge, type Registry } from 'prom-client'
 import { DATASETS } from '../domain/dataset.js'
 import type { JobQueue, QueueCounts } from '../domain/ports/job-queue.js'
 import type { KeeperCatalog, WorkerRow } from '../domain/ports/keeper-catalog.js'
-import type { Stage, State } from '../domain/states.js'
+import type { JobStage, State } from '../domain/states.js'
 import { keptReading, type Reading } from './reading.js'
 
 /** Where the gauges of a scrape are read from. */
@@ -24,7 +24,7 @@ const KEEP_MS = 5_000
 type PartitionCounts = readonly (readonly [dataset: string, states: Readonly<Record<State, number>>])[]
 type Readings = {
   readonly partitions: () => Promise<Reading<PartitionCounts>>
-  readonly queues: () => Promise<Reading<Readonly<Record<Stage, QueueCounts>>>>
+  readonly queues: () => Promise<Reading<Readonly<Record<JobStage, QueueCounts>>>>
   readonly workers: () => Promise<Reading<readonly WorkerRow[]>>
 }
 
@@ -41,7 +41,7 @@ export function stateMetrics(registry: Registry, limits = { limitMs: LIMIT_MS, k
     }
   }
 
-  const queues = (reading: Reading<Readonly<Record<Stage, QueueCounts>>>): void => {
+  const queues = (reading: Reading<Readonly<Record<JobStage, QueueCounts>>>): void => {
     m.queueJobs.reset()
     if (!reading.ok) return
     for (const [stage, counts] of Object.entries(reading.value)) {

@@ -1,6 +1,6 @@
 import { Counter, Histogram, type Registry } from 'prom-client'
 import type { Observe, WorkEvent } from '../domain/ports/observe.js'
-import { STAGES } from '../domain/states.js'
+import { JOB_STAGES } from '../domain/states.js'
 
 const DURATION_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
 const WAIT_BUCKETS = [0.1, 1, 5, 15, 60, 300, 900, 3_600, 14_400, 86_400]
@@ -15,7 +15,7 @@ type FinishedEvent = Extract<WorkEvent, { type: 'finished' }>
 export function workMetrics(registry: Registry): Observe {
   const m = metricsOf(registry)
   // A counter that starts at 1 hides its first event from `increase()`.
-  for (const stage of STAGES) [m.retries, m.fenced].forEach((counter) => counter.inc({ stage }, 0))
+  for (const stage of JOB_STAGES) [m.retries, m.fenced].forEach((counter) => counter.inc({ stage }, 0))
 
   const job = (e: JobEvent): void => {
     const { stage } = e

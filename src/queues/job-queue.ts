@@ -2,7 +2,7 @@ import type { JobType } from 'bullmq'
 import type { JobQueue, QueueCounts } from '../domain/ports/job-queue.js'
 import type { Job } from '../domain/ports/plan-catalog.js'
 import { encodeStageJob, jobIdOf } from '../jobs/stage-job.js'
-import { STAGES, type Stage } from '../jobs/stages.js'
+import { JOB_STAGES, type JobStage } from '../jobs/stages.js'
 import type { QueueBackend } from './queue-backend.js'
 import { PRIORITY } from './policy.js'
 import { within } from './queue-error.js'
@@ -29,8 +29,8 @@ export function openJobQueue(backend: QueueBackend): JobQueue {
     },
 
     async counts() {
-      const counts = await Promise.all(STAGES.map(async (stage) => [stage, await countsOf(backend, stage)] as const))
-      return Object.fromEntries(counts) as Record<Stage, QueueCounts>
+      const counts = await Promise.all(JOB_STAGES.map(async (stage) => [stage, await countsOf(backend, stage)] as const))
+      return Object.fromEntries(counts) as Record<JobStage, QueueCounts>
     },
 
     async alive(jobs) {
@@ -51,15 +51,15 @@ export function openJobQueue(backend: QueueBackend): JobQueue {
 /** A queue that somebody paused counts its waiting jobs as paused on Postgres; `JobType` no longer names that state. */
 const COUNTED = ['wait', 'prioritized', 'paused', 'active', 'delayed', 'completed', 'failed'] as JobType[]
 
-async function countsOf(backend: QueueBackend, stage: Stage): Promise<QueueCounts> {
+async function countsOf(backend: QueueBackend, stage: JobStage): Promise<QueueCounts> {
   const counts = await within(COUNTS_MS, backend.at, () => backend.queue(stage).getBackend().getCounts(COUNTED))
   const [wait = 0, prioritized = 0, paused = 0, active = 0, delayed = 0, completed = 0, failed = 0] = counts
   return { waiting: wait + prioritized + paused, active, delayed, completed, failed }
 }
 
 /** Jobs by stage, at most `CHUNK` together, otherwise in the order given. */
-function* chunks<J extends { readonly stage: Stage }>(jobs: readonly J[]): Generator<{ stage: Stage; chunk: readonly J[] }> {
-  for (const stage of STAGES) {
+function* chunks<J extends { readonly stage: JobStage }>(jobs: readonly J[]): Generator<{ stage: JobStage; chunk: readonly J[] }> {
+  for (const stage of JOB_STAGES) {
     const ofStage = jobs.filter((job) => job.stage === stage)
     for (let from = 0; from < ofStage.length; from += CHUNK) yield { stage, chunk: ofStage.slice(from, from + CHUNK) }
   }

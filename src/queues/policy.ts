@@ -1,5 +1,5 @@
 import type { RunKind } from '../domain/ports/plan-catalog.js'
-import type { Stage } from '../jobs/stages.js'
+import type { JobStage } from '../jobs/stages.js'
 
 /**
  * How a stage's jobs are run. `attempts` counts failures that are the partition's own; what infrastructure does delays
@@ -13,11 +13,12 @@ export type StagePolicy = {
   readonly concurrency: number
 }
 
-export const POLICY: Readonly<Record<Stage, StagePolicy>> = {
+export const POLICY: Readonly<Record<JobStage, StagePolicy>> = {
   download: { attempts: 6, backoffBaseMs: 5_000, backoffCapMs: 300_000, concurrency: 4 },
   convert: { attempts: 3, backoffBaseMs: 2_000, backoffCapMs: 60_000, concurrency: 2 },
   upload: { attempts: 6, backoffBaseMs: 2_000, backoffCapMs: 120_000, concurrency: 4 },
   verify: { attempts: 4, backoffBaseMs: 2_000, backoffCapMs: 60_000, concurrency: 2 },
+  migrate: { attempts: 4, backoffBaseMs: 5_000, backoffCapMs: 60_000, concurrency: 1 },
 }
 
 /** Lower is sooner; 0 is no priority, which BullMQ serves before every other one. */

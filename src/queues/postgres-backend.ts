@@ -1,6 +1,6 @@
 import { PostgresConnection, PostgresQueueBackend, Queue, quoteSchemaName, type BackendFactory, type IQueueBackend, type PgPool } from 'bullmq'
 import pg from 'pg'
-import { STAGES, type Stage } from '../jobs/stages.js'
+import { JOB_STAGES, type JobStage } from '../jobs/stages.js'
 import type { BackendOptions, QueueBackend, StageQueue, StoredJob } from './queue-backend.js'
 import { migrateQueues } from './postgres-migrate.js'
 import { queueError, within } from './queue-error.js'
@@ -54,7 +54,7 @@ class PostgresBackend implements QueueBackend {
   readonly #o: BackendOptions
   readonly #pool: pg.Pool
   readonly #schema: string
-  readonly #queues: ReadonlyMap<Stage, StageQueue>
+  readonly #queues: ReadonlyMap<JobStage, StageQueue>
   readonly #timeoutMs: number
   #closing: Promise<void> | null = null
   #schedules: StageQueue | null = null
@@ -65,10 +65,10 @@ class PostgresBackend implements QueueBackend {
     this.#pool = pool
     this.#schema = schema
     this.#timeoutMs = o.timeoutMs ?? TIMEOUT_MS
-    this.#queues = new Map(STAGES.map((stage) => [stage, this.#newQueue(stage)]))
+    this.#queues = new Map(JOB_STAGES.map((stage) => [stage, this.#newQueue(stage)]))
   }
 
-  queue(stage: Stage): StageQueue {
+  queue(stage: JobStage): StageQueue {
     const queue = this.#queues.get(stage)
     if (!queue) throw new TypeError(`there is no queue ${stage}`)
     return queue
@@ -86,7 +86,7 @@ class PostgresBackend implements QueueBackend {
     return new StageWorker(o, this.#server())
   }
 
-  async add(stage: Stage, jobs: readonly StoredJob[]): Promise<void> {
+  async add(stage: JobStage, jobs: readonly StoredJob[]): Promise<void> {
     const backend = this.queue(stage).getBackend()
     const [first, ...more] = jobs.map(encodeStored)
     if (!first) return
@@ -97,14 +97,14 @@ class PostgresBackend implements QueueBackend {
     })
   }
 
-  async forgetFinished(stage: Stage, ids: readonly string[]): Promise<void> {
+  async forgetFinished(stage: JobStage, ids: readonly string[]): Promise<void> {
     // Rows that somebody else has at hand are being removed by retention, or run again: waiting for them could deadlock.
     const statement = `delete from job where queue = $1 and id in (
       select id from job where queue = $1 and id = any($2::text[]) and state in ('completed', 'failed') for update skip locked)`
     await within(this.#timeoutMs, this.at, () => this.#pool.query(statement, [stage, ids]))
   }
 
-  async alive(stage: Stage, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  async alive(stage: JobStage, ids: readonly string[]): Promise<ReadonlySet<string>> {
     const statement = `select id from job where queue = $1 and id = any($2::text[]) and state not in ('completed', 'failed')`
     const found = await within(this.#timeoutMs, this.at, () => this.#pool.query<{ id: string }>(statement, [stage, ids]))
     return new Set(found.rows.map((row) => row.id))
@@ -130,7 +130,7 @@ class PostgresBackend implements QueueBackend {
     await endPool(this.#pool, this.at)
   }
 
-  #newQueue(stage: Stage | typeof SCHEDULES): StageQueue {
+  #newQueue(stage: JobStage | typeof SCHEDULES): StageQueue {
     const server = this.#server()
     const queue = new Queue(stage, { ...server.options, ...QUEUE_OPTIONS }, server.factory) as unknown as StageQueue
     queue.on('error', (error) => this.#o.onError?.(queueError(error, this.at)))

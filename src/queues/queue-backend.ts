@@ -1,7 +1,7 @@
 import type { Queue } from 'bullmq'
 import type pg from 'pg'
 import type { PipelineError } from '../domain/errors.js'
-import type { Stage } from '../jobs/stages.js'
+import type { JobStage } from '../jobs/stages.js'
 import type { StageJobData } from '../jobs/stage-job.js'
 import type { StageWorker, StageWorkerOptions } from './stage-worker.js'
 import type { TickWorker, TickWorkerOptions } from './tick-worker.js'
@@ -18,7 +18,7 @@ export interface QueueBackend {
   /** `host:port`, or the folder of a socket; no credentials. */
   readonly at: string
   /** The stage's queue, one object a process: for counts and for Bull Board. */
-  queue(stage: Stage): StageQueue
+  queue(stage: JobStage): StageQueue
   /** The queue of schedules, made when first asked for. */
   schedules(): StageQueue
   /** Runs ticks of schedules as soon as it is made. */
@@ -26,11 +26,11 @@ export interface QueueBackend {
   /** A worker that runs as soon as it is made. */
   worker(o: StageWorkerOptions): StageWorker
   /** Adds jobs in one call; ids that are there already are left alone. @throws {QUEUE_UNREACHABLE} */
-  add(stage: Stage, jobs: readonly StoredJob[]): Promise<void>
+  add(stage: JobStage, jobs: readonly StoredJob[]): Promise<void>
   /** Removes those jobs that are completed or failed, never one that waits or runs. @throws {QUEUE_UNREACHABLE} */
-  forgetFinished(stage: Stage, ids: readonly string[]): Promise<void>
+  forgetFinished(stage: JobStage, ids: readonly string[]): Promise<void>
   /** Those of the ids that wait, are delayed or run. @throws {QUEUE_UNREACHABLE} */
-  alive(stage: Stage, ids: readonly string[]): Promise<ReadonlySet<string>>
+  alive(stage: JobStage, ids: readonly string[]): Promise<ReadonlySet<string>>
   /** What it is and where: `Redis 7.4.1 at cache:6379`. @throws {QUEUE_UNREACHABLE} */
   describe(): Promise<string>
   /** @throws {QUEUE_UNREACHABLE} after `timeoutMs` milliseconds at the latest */

@@ -1,6 +1,6 @@
 import { createRedisBackend, Queue, type BackendFactory, type IQueueBackend } from 'bullmq'
 import { Redis } from 'ioredis'
-import { STAGES, type Stage } from '../jobs/stages.js'
+import { JOB_STAGES, type JobStage } from '../jobs/stages.js'
 import type { BackendOptions, QueueBackend, StageQueue, StoredJob } from './queue-backend.js'
 import { encodeStored, QUEUE_OPTIONS } from './stored-job.js'
 import { queueError, within } from './queue-error.js'
@@ -73,7 +73,7 @@ class RedisBackend implements QueueBackend {
   readonly at: string
   readonly #o: BackendOptions
   readonly #calls: Redis
-  readonly #queues: ReadonlyMap<Stage, StageQueue>
+  readonly #queues: ReadonlyMap<JobStage, StageQueue>
   readonly #timeoutMs: number
   #closing: Promise<void> | null = null
   #schedules: StageQueue | null = null
@@ -86,7 +86,7 @@ class RedisBackend implements QueueBackend {
     this.#calls = calls
     this.#timeoutMs = o.timeoutMs ?? TIMEOUT_MS
     this.#prefix = o.prefix ?? 'candlelake'
-    this.#queues = new Map(STAGES.map((stage) => [stage, this.#newQueue(stage)]))
+    this.#queues = new Map(JOB_STAGES.map((stage) => [stage, this.#newQueue(stage)]))
   }
 
   /** BullMQ keeps a failed first handshake for good, so it is made before anybody uses a queue. */
@@ -94,7 +94,7 @@ class RedisBackend implements QueueBackend {
     await within(this.#timeoutMs, this.at, () => Promise.all([...this.#queues.values()].map((queue) => queue.waitUntilReady())))
   }
 
-  queue(stage: Stage): StageQueue {
+  queue(stage: JobStage): StageQueue {
     const queue = this.#queues.get(stage)
     if (!queue) throw new TypeError(`there is no queue ${stage}`)
     return queue
@@ -113,15 +113,15 @@ class RedisBackend implements QueueBackend {
     return new StageWorker(o, this.#server(this.#workers))
   }
 
-  async add(stage: Stage, jobs: readonly StoredJob[]): Promise<void> {
+  async add(stage: JobStage, jobs: readonly StoredJob[]): Promise<void> {
     await within(this.#timeoutMs, this.at, () => this.queue(stage).getBackend().addJobs(jobs.map(encodeStored)))
   }
 
-  async forgetFinished(stage: Stage, ids: readonly string[]): Promise<void> {
+  async forgetFinished(stage: JobStage, ids: readonly string[]): Promise<void> {
     await this.#script(stage, FORGET, ['completed', 'failed'], ids)
   }
 
-  async alive(stage: Stage, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  async alive(stage: JobStage, ids: readonly string[]): Promise<ReadonlySet<string>> {
     const keys = ['completed', 'failed', 'prioritized', 'delayed', 'active', 'wait', 'paused']
     return new Set((await this.#script(stage, ALIVE, keys, ids)).flat().map(String))
   }
@@ -149,7 +149,7 @@ class RedisBackend implements QueueBackend {
     }
   }
 
-  async #script(stage: Stage, lua: string, types: readonly string[], ids: readonly string[]): Promise<unknown[][]> {
+  async #script(stage: JobStage, lua: string, types: readonly string[], ids: readonly string[]): Promise<unknown[][]> {
     const keys = types.map((type) => this.queue(stage).toKey(type))
     const batches = Array.from({ length: Math.ceil(ids.length / IDS_PER_SCRIPT) }, (_, i) =>
       ids.slice(i * IDS_PER_SCRIPT, (i + 1) * IDS_PER_SCRIPT))
@@ -159,7 +159,7 @@ class RedisBackend implements QueueBackend {
     })))
   }
 
-  #newQueue(stage: Stage | typeof SCHEDULES): StageQueue {
+  #newQueue(stage: JobStage | typeof SCHEDULES): StageQueue {
     const server = this.#server(this.#calls)
     const queue = new Queue(stage, { ...server.options, ...QUEUE_OPTIONS }, server.factory) as unknown as StageQueue
     queue.on('error', (error) => this.#o.onError?.(queueError(error, this.at)))

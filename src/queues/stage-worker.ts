@@ -1,6 +1,6 @@
 import { Worker, type BackendFactory, type IQueueBackend, type Job, type JobJson, type JobProgress } from 'bullmq'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Stage } from '../jobs/stages.js'
+import type { JobStage } from '../jobs/stages.js'
 import type { StageJobData } from '../jobs/stage-job.js'
 import { backoffMs, KEEP, locksOf, MAX_STALLED_COUNT, MAX_STARTED_ATTEMPTS, POLICY, type StagePolicy } from './policy.js'
 import { isUnreachable } from './queue-error.js'
@@ -15,7 +15,7 @@ export type Server = {
 }
 
 export type StageWorkerOptions = {
-  readonly stage: Stage
+  readonly stage: JobStage
   readonly concurrency: number
   readonly lockMs: number
   /** Shown by Bull Board as the worker that ran a job. */
@@ -43,7 +43,7 @@ const METRICS = { maxDataPoints: 60 }
  * when it cannot record that a job is done it records a failure instead, which would spend an attempt.
  */
 export class StageWorker extends Worker<StageJobData, void, string, IQueueBackend, JobProgress, unknown> {
-  readonly stage: Stage
+  readonly stage: JobStage
   readonly policy: StagePolicy
   /** Who runs the jobs says what became of them; while it is closed no job is fetched. */
   readonly gate = new StageGate()

@@ -1,5 +1,5 @@
 import { html } from 'hono/html'
-import { FINISHED, STAGES, STATES, type State } from '../domain/states.js'
+import { FINISHED, JOB_STAGES, STATES, type State } from '../domain/states.js'
 import { shownAge, shownBytes, shownCount, shownInstant, shownRequest } from './shown.js'
 import type { DatasetStatus, QuarantineStatus, RunStatus, Status } from './status.js'
 
@@ -28,7 +28,7 @@ ${problems(status)}
 ${section('Lake', status.datasets, 'Nothing is planned yet.', datasets)}
 ${section('Runs', status.runs, 'No run yet. See: candlelake backfill --help', (rows) => runs(rows, status.at))}
 ${section('Workers', status.workers, 'None. Start one: candlelake worker', (rows) => workers(rows, status.at))}
-${section('Queues', status.queues && STAGES.map((stage) => ({ stage, ...status.queues?.[stage] })), '', queues)}
+${section('Queues', status.queues && JOB_STAGES.map((stage) => ({ stage, ...status.queues?.[stage] })), '', queues)}
 ${section('Quarantine', status.quarantine, 'Nothing is quarantined.', quarantine)}
 </main>
 <footer class="soft small">${shownInstant(status.at)} UTC, loaded anew every ${REFRESH_SECONDS} s</footer>

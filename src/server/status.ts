@@ -3,7 +3,7 @@ import { partitionKeyOf } from '../domain/partition.js'
 import type { JobQueue, QueueCounts } from '../domain/ports/job-queue.js'
 import type { KeeperCatalog, WorkerRow } from '../domain/ports/keeper-catalog.js'
 import type { PlanCatalog, Run, RunProgress } from '../domain/ports/plan-catalog.js'
-import { STATES, type Stage, type State } from '../domain/states.js'
+import { STATES, type JobStage, type State } from '../domain/states.js'
 import { keptReading } from '../observability/reading.js'
 import type { Redact } from './redact.js'
 
@@ -42,7 +42,7 @@ export type Status = {
   readonly datasets: readonly DatasetStatus[] | null
   readonly runs: readonly RunStatus[] | null
   readonly workers: readonly WorkerRow[] | null
-  readonly queues: Readonly<Record<Stage, QueueCounts>> | null
+  readonly queues: Readonly<Record<JobStage, QueueCounts>> | null
   /** The first of them; the states count all. */
   readonly quarantine: readonly QuarantineStatus[] | null
   readonly problems: readonly { readonly part: string; readonly code: string }[]

@@ -11,7 +11,7 @@ import { convert } from './convert.js'
 import { download } from './download.js'
 import { keepLease } from './lease.js'
 import { forgetQuarantined, quarantineSources } from './quarantine-sources.js'
-import type { Directive, Handlers, Ports, StageResult, StartedJob } from './stage.js'
+import type { Directive, Handlers, PartitionJob, Ports, StageResult, StartedJob } from './stage.js'
 import { leaveExecution, sweepExecution } from './sweep.js'
 import { upload } from './upload.js'
 import { verify } from './verify.js'
@@ -28,7 +28,7 @@ const MAX_RESTARTS = 5
  * One job of one stage: claim, effect, fenced commit, enqueue next, return. Knows nothing of BullMQ. Infrastructure
  * errors become a delay, the partition's own errors a retry or an end, both recorded in the catalog.
  */
-export async function runStage(job: StartedJob, ports: Ports, signal: AbortSignal): Promise<Directive> {
+export async function runStage(job: PartitionJob, ports: Ports, signal: AbortSignal): Promise<Directive> {
   const started = performance.now()
   const seen = { bytesIn: 0, bytesOut: 0, rows: 0 }
   const directive = await attempt(job, ports, signal, seen)
@@ -47,7 +47,7 @@ export async function runStage(job: StartedJob, ports: Ports, signal: AbortSigna
 
 type Seen = { bytesIn: number; bytesOut: number; rows: number }
 
-async function attempt(job: StartedJob, ports: Ports, signal: AbortSignal, seen: Seen): Promise<Directive> {
+async function attempt(job: PartitionJob, ports: Ports, signal: AbortSignal, seen: Seen): Promise<Directive> {
   try {
     const claimed = await claim(job, ports)
     return 'kind' in claimed ? claimed : await work(claimed.claim, job, ports, signal, seen)
@@ -57,7 +57,7 @@ async function attempt(job: StartedJob, ports: Ports, signal: AbortSignal, seen:
   }
 }
 
-async function claim(job: StartedJob, ports: Ports): Promise<Directive | { readonly claim: Claim }> {
+async function claim(job: PartitionJob, ports: Ports): Promise<Directive | { readonly claim: Claim }> {
   const { stage, partition, generation } = job
   const { leaseMs } = ports.settings
   const result = await ports.catalog.claim({ stage, partition, generation, workerId: ports.workerId, leaseMs })
@@ -84,14 +84,14 @@ async function claim(job: StartedJob, ports: Ports): Promise<Directive | { reado
 }
 
 /** A job of a partition that ended: started again by a person, its attempt is higher than the one that ended it. */
-async function startOver(job: StartedJob, endedAttempt: number, ports: Ports): Promise<Directive> {
+async function startOver(job: PartitionJob, endedAttempt: number, ports: Ports): Promise<Directive> {
   if (job.attempt <= endedAttempt) return { kind: 'done', outcome: 'skipped' }
   const again = await ports.catalog.reopen({ partition: job.partition, generation: job.generation })
   if (again) await ports.queue.enqueue([{ ...job, stage: 'download', generation: again.generation }])
   return { kind: 'done', outcome: again ? 'ok' : 'fenced' }
 }
 
-async function work(c: Claim, job: StartedJob, ports: Ports, signal: AbortSignal, seen: Seen): Promise<Directive> {
+async function work(c: Claim, job: PartitionJob, ports: Ports, signal: AbortSignal, seen: Seen): Promise<Directive> {
   const lease = keepLease(c, ports, signal)
   let result: StageResult
   try {
@@ -111,7 +111,7 @@ async function work(c: Claim, job: StartedJob, ports: Ports, signal: AbortSignal
  * Commits what the effect came to, then hands on. What it throws is thrown on with nothing swept: a commit whose answer
  * was lost may stand, and the files of this execution are then the next stage's. The job starts again, and finds out.
  */
-async function record(c: Claim, job: StartedJob, result: StageResult, ports: Ports, signal: AbortSignal): Promise<Directive> {
+async function record(c: Claim, job: PartitionJob, result: StageResult, ports: Ports, signal: AbortSignal): Promise<Directive> {
   switch (result.kind) {
     case 'advance': {
       if (!(await ports.catalog.commit(c, result.advance))) return await fenced(c, ports)
@@ -133,7 +133,7 @@ async function record(c: Claim, job: StartedJob, result: StageResult, ports: Por
 
 /** An error of the effect itself rolled the transaction back: the claim is still held, and the work failed like any other. */
 async function publish(
-  c: Claim, job: StartedJob, effect: (before: Published | null) => Promise<Verified>, ports: Ports, signal: AbortSignal,
+  c: Claim, job: PartitionJob, effect: (before: Published | null) => Promise<Verified>, ports: Ports, signal: AbortSignal,
 ): Promise<Directive> {
   let certificate: Certificate | undefined
   let failure: PipelineError | undefined
@@ -162,7 +162,7 @@ async function publish(
   return { kind: 'done', outcome: 'ok' }
 }
 
-async function restart(c: Claim, job: StartedJob, reason: ErrorCode, ports: Ports): Promise<Directive> {
+async function restart(c: Claim, job: PartitionJob, reason: ErrorCode, ports: Ports): Promise<Directive> {
   const again = await ports.catalog.restart(c, reason)
   if (!again) return await fenced(c, ports)
   await ports.queue.enqueue([{ ...job, stage: 'download', generation: again.generation }])
@@ -170,7 +170,7 @@ async function restart(c: Claim, job: StartedJob, reason: ErrorCode, ports: Port
 }
 
 async function recordFailure(
-  c: Claim, job: StartedJob, error: PipelineError, ports: Ports, signal: AbortSignal,
+  c: Claim, job: PartitionJob, error: PipelineError, ports: Ports, signal: AbortSignal,
 ): Promise<Directive> {
   const restarts = c.work.restarts ?? 0
   if (error.code === 'STAGING_LOST' && restarts < MAX_RESTARTS) return await restart(c, job, error.code, ports)
@@ -203,7 +203,7 @@ export function directiveFor(error: PipelineError, job: StartedJob, signal: Abor
  */
 const delayMs = (): number => Math.round(DELAY_MIN_MS + Math.random() * (DELAY_MAX_MS - DELAY_MIN_MS))
 
-async function end(c: Claim, job: StartedJob, ended: Ended, ports: Ports): Promise<Directive> {
+async function end(c: Claim, job: PartitionJob, ended: Ended, ports: Ports): Promise<Directive> {
   if (!(await ports.catalog.end(c, ended))) return await fenced(c, ports)
   await sweepExecution(c, ports)
   finished(job, ended.state, ports, ended.findings ?? [], ended)
@@ -218,7 +218,7 @@ async function fenced(c: Claim, ports: Ports): Promise<Directive> {
 }
 
 function finished(
-  job: StartedJob, state: State, ports: Ports, findings: readonly Finding[],
+  job: PartitionJob, state: State, ports: Ports, findings: readonly Finding[],
   why: Pick<Ended, 'code' | 'message'> | null,
 ): void {
   const { partition } = job
@@ -234,7 +234,7 @@ function findingsOf(error: PipelineError): readonly Finding[] {
   return [{ code: code as Finding['code'], count: 1, example: typeof example === 'string' ? example : null }]
 }
 
-function outcomeOf(directive: Directive): JobOutcome {
+export function outcomeOf(directive: Directive): JobOutcome {
   switch (directive.kind) {
     case 'done': return directive.outcome
     case 'delay': return 'delayed'

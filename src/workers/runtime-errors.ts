@@ -1,6 +1,6 @@
 import type { PipelineError } from '../domain/errors.js'
 import type { Log } from '../domain/ports/observe.js'
-import type { Stage } from '../jobs/stages.js'
+import type { JobStage } from '../jobs/stages.js'
 import { queueError } from '../queues/queue-error.js'
 
 /** An absent server is reported on every try of every worker, a job of a newer program on every start. */
@@ -9,7 +9,7 @@ const QUIET_MS = 10_000
 /** A listener for a worker's errors: all of them to `onError`, the log gets the same one at most every 10 s. */
 export function errorReporter(o: {
   readonly at: string
-  readonly stage: Stage
+  readonly stage: JobStage
   readonly log: Log
   readonly onError?: (error: PipelineError) => void
   readonly now?: () => number

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { PipelineError } from '../domain/errors.js'
 import type { Log } from '../domain/ports/observe.js'
 import { decodeStageJob, type StageJob } from '../jobs/stage-job.js'
-import type { Stage } from '../jobs/stages.js'
+import type { JobStage } from '../jobs/stages.js'
 import type { QueueBackend } from '../queues/queue-backend.js'
 import { DEFAULT_LOCK_MS, POLICY, type StagePolicy } from '../queues/policy.js'
 import type { BullJob, StageWorker } from '../queues/stage-worker.js'
@@ -15,7 +15,7 @@ export type { ActiveJob } from './runtime-running.js'
 
 export type WorkersOptions = {
   readonly backend: QueueBackend
-  readonly stages: readonly { readonly stage: Stage; readonly concurrency?: number; readonly policy?: StagePolicy }[]
+  readonly stages: readonly { readonly stage: JobStage; readonly concurrency?: number; readonly policy?: StagePolicy }[]
   readonly run: Run
   readonly log: Log
   /** Names this process in the queue's dashboards. */
@@ -27,9 +27,9 @@ export type WorkersOptions = {
   /** Frees what a job holds that is handed back unfinished, at a shutdown; it rejects never. */
   readonly letGo?: (job: StartedJob) => Promise<void>
   /** A job whose worker died was put back. */
-  readonly onStalled?: (stage: Stage) => void
+  readonly onStalled?: (stage: JobStage) => void
   /** The queue ended a job that its workers kept dying on, without running it again. */
-  readonly onGivenUp?: (job: StageJob & { readonly stage: Stage }, reason: string) => void
+  readonly onGivenUp?: (job: StageJob & { readonly stage: JobStage }, reason: string) => void
   /** Every error of the queue, unthrottled; the log gets each at most every few seconds. */
   readonly onError?: (error: PipelineError) => void
 }
@@ -108,7 +108,7 @@ function listen(worker: StageWorker, running: RunningJobs, o: WorkersOptions): v
 /** BullMQ's sentences for a job that it ends without running it. */
 const GIVEN_UP = new Set(['job stalled more than allowable limit', 'job started more than allowable limit'])
 
-function givenUp(stage: Stage, job: BullJob, reason: string, o: WorkersOptions): void {
+function givenUp(stage: JobStage, job: BullJob, reason: string, o: WorkersOptions): void {
   o.log.error('job.given_up', { stage, jobId: job.id, reason })
   const payload = payloadOf(job)
   if (payload) o.onGivenUp?.({ ...payload, stage }, reason)

@@ -10,7 +10,7 @@ import type { Quarantine } from '../domain/ports/quarantine.js'
 import type { Advance, Claim, Ended, StageCatalog, Verified } from '../domain/ports/stage-catalog.js'
 import type { Staging } from '../domain/ports/staging.js'
 import type { ErrorCode } from '../domain/errors.js'
-import type { Stage } from '../domain/states.js'
+import type { JobStage, Stage } from '../domain/states.js'
 import type { Published } from '../domain/work.js'
 
 /** What stages may be told by configuration. */
@@ -57,12 +57,15 @@ export type Handlers = { readonly [S in Stage]: Handler }
 
 /** A job as it starts: `attempt` counts its earlier failed attempts, from 0; `waitSeconds` is since it was added. */
 export type StartedJob = StageJob & {
-  readonly stage: Stage
+  readonly stage: JobStage
   readonly attempt: number
   /** The queue gives it no further attempt. */
   readonly lastAttempt: boolean
   readonly waitSeconds: number
 }
+
+/** The same of a stage that a partition is in. */
+export type PartitionJob = StartedJob & { readonly stage: Stage }
 
 /** What becomes of the job; the runtime tells the queue. `delay` spends no attempt. */
 export type Directive =

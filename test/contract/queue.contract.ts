@@ -371,7 +371,7 @@ export function queueContract(name: string, make: () => Promise<QueuePlace>): vo
         bench.work(async (job) => {
           if (finished) return DONE
           order.push(`${job.stage} ${job.kind}`)
-          const next = NEXT[job.stage]
+          const next = job.stage === 'migrate' ? null : NEXT[job.stage]
           if (job.kind === 'incremental' && next) await bench.queue.enqueue([{ ...job, stage: next }])
           finished = job.kind === 'incremental' && next === null
           return DONE

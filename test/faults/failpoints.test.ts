@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { FAILPOINTS } from '../../src/domain/failpoints.js'
+import { STAGE_FAILPOINTS } from '../../src/domain/failpoints.js'
 import { killCampaign, type Kill } from './kill-campaign.js'
 import { referenceFor } from './reference.js'
 import { BACKENDS, type BackendName } from './rig.js'
@@ -13,14 +13,14 @@ describe('faults: kill -9 at every failpoint', () => {
     this.timeout(1_500_000)
     const reference = await referenceFor(KILL_MONTHS)
     await Promise.all(BACKENDS.map(async (backend) => {
-      const options = { backend, seed: 1, count: FAILPOINTS.length, months: KILL_MONTHS, reference }
+      const options = { backend, seed: 1, count: STAGE_FAILPOINTS.length, months: KILL_MONTHS, reference }
       outcomes.set(backend, await killCampaign(options))
     }))
   })
 
   for (const backend of BACKENDS) {
     describe(`over ${backend} queues`, () => {
-      for (const point of FAILPOINTS) {
+      for (const point of STAGE_FAILPOINTS) {
         it(`a worker dies at ${point}`, () => {
           expect(outcomes.get(backend)?.kills.filter((kill) => kill.point === point)).to.have.length(1)
         })

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { FAILPOINTS, type Failpoint } from '../../src/domain/failpoints.js'
+import { STAGE_FAILPOINTS, type Failpoint } from '../../src/domain/failpoints.js'
 import { addMonths, monthsBetween } from '../../src/domain/month.js'
 import type { Partition } from '../../src/domain/partition.js'
 import { STAGES } from '../../src/domain/states.js'
@@ -47,7 +47,7 @@ export async function killCampaign(o: Campaign): Promise<Outcome & { readonly ki
   try {
     const healthy = rig.worker({ env: HEALTHY })
     while (kills.length < o.count && wrong.length === 0) {
-      const points = shuffled(FAILPOINTS, random).slice(0, o.count - kills.length)
+      const points = shuffled(STAGE_FAILPOINTS, random).slice(0, o.count - kills.length)
       const lane = async (): Promise<void> => {
         for (let point = points.shift(); point !== undefined; point = points.shift()) {
           const kill = await killAt(rig, point, feeder)

@@ -6,7 +6,7 @@ import { openApp } from '../../src/compose.js'
 import { loadConfig } from '../../src/config.js'
 import { asPipelineError } from '../../src/domain/errors.js'
 import { partitionKeyOf } from '../../src/domain/partition.js'
-import { STAGES } from '../../src/domain/states.js'
+import { JOB_STAGES } from '../../src/domain/states.js'
 
 const say = (line: Readonly<Record<string, unknown>>): void => void process.stdout.write(`${JSON.stringify(line)}\n`)
 const at = (level: string) => (name: string, fields?: Readonly<Record<string, unknown>>): void =>
@@ -24,7 +24,7 @@ const app = openApp({
 let ending: Promise<void> | undefined
 process.on('SIGTERM', () => (ending ??= end()))
 
-const workers = await app.startWorkers({ stages: STAGES, concurrency: {} }).catch((thrown: unknown) => {
+const workers = await app.startWorkers({ stages: JOB_STAGES, concurrency: {} }).catch((thrown: unknown) => {
   const { code, message } = asPipelineError(thrown)
   say({ event: 'refused', code, message })
   process.exit(1)

@@ -3,7 +3,7 @@ import type { QueueCounts } from '../../src/domain/ports/job-queue.js'
 import type { QuarantineEntry, WorkerRow } from '../../src/domain/ports/keeper-catalog.js'
 import type { Log } from '../../src/domain/ports/observe.js'
 import type { Run, RunProgress } from '../../src/domain/ports/plan-catalog.js'
-import { STAGES, STATES, type Stage, type State } from '../../src/domain/states.js'
+import { JOB_STAGES, STATES, type JobStage, type State } from '../../src/domain/states.js'
 import { createMetrics } from '../../src/observability/metrics.js'
 import type { ServerOptions } from '../../src/server/start-server.js'
 
@@ -24,10 +24,10 @@ export const partitionOf = (symbol: string, month = '2024-01'): Partition =>
 export const statesOf = (some: Partial<Record<State, number>>): Record<State, number> =>
   ({ ...(Object.fromEntries(STATES.map((state) => [state, 0])) as Record<State, number>), ...some })
 
-export const countsOf = (some: Partial<QueueCounts> = {}): Record<Stage, QueueCounts> =>
-  Object.fromEntries(STAGES.map((stage) => [
+export const countsOf = (some: Partial<QueueCounts> = {}): Record<JobStage, QueueCounts> =>
+  Object.fromEntries(JOB_STAGES.map((stage) => [
     stage, { waiting: 0, active: 0, delayed: 0, completed: 0, failed: 0, ...some },
-  ])) as Record<Stage, QueueCounts>
+  ])) as Record<JobStage, QueueCounts>
 
 const run: Run = {
   id: '7f3k2', kind: 'backfill', state: 'running', createdAt: new Date(Date.now() - 90_000), finishedAt: null,

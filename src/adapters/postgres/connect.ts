@@ -4,11 +4,13 @@ import type { HotFeed } from '../../domain/ports/hot-feed.js'
 import type { HotStore } from '../../domain/ports/hot-store.js'
 import type { KeeperCatalog } from '../../domain/ports/keeper-catalog.js'
 import type { LakeIndex } from '../../domain/ports/lake-index.js'
+import type { MigrationCatalog } from '../../domain/ports/migration-catalog.js'
 import type { Log } from '../../domain/ports/observe.js'
 import type { PlanCatalog } from '../../domain/ports/plan-catalog.js'
 import type { StageCatalog } from '../../domain/ports/stage-catalog.js'
 import { hotFeed } from './hot/hot-feed.js'
 import { hotStore } from './hot/hot-store.js'
+import { migrationCatalog } from './hot/migration-catalog.js'
 import { keeperCatalog } from './keeper-catalog.js'
 import { lakeIndex } from './lake-index.js'
 import { migrate } from './migrate.js'
@@ -23,6 +25,7 @@ export type Catalog = {
   readonly keeper: KeeperCatalog
   readonly hot: HotStore
   readonly feed: HotFeed
+  readonly migration: MigrationCatalog
   readonly index: LakeIndex
   /** The connections themselves; int8 comes as number, and names are looked up in the catalog's schema. */
   readonly pool: pg.Pool
@@ -65,6 +68,7 @@ export async function openCatalog(o: CatalogOptions): Promise<Catalog> {
     keeper: keeperCatalog(db),
     hot: hotStore(db, { pool, where }),
     feed,
+    migration: migrationCatalog(db),
     index: lakeIndex(db),
     pool,
     ping,

@@ -1,5 +1,5 @@
 import { PipelineError } from '../../domain/errors.js'
-import { parsePartitionGlob } from '../../domain/partition-glob.js'
+import { matchesPartition, parsePartitionGlob } from '../../domain/partition-glob.js'
 import { parsePartitionKey, partitionKeyOf, seriesKeyOf, type Series } from '../../domain/partition.js'
 import type { Loaded } from '../../lake/load-hot.js'
 import type { PrunedDay } from '../../lake/prune-hot.js'
@@ -40,10 +40,20 @@ const prune: CommandSpec = {
   run: runPrune,
 }
 
+const reports: CommandSpec = {
+  name: 'reports',
+  argument: { form: '[partitions]', help: 'a partition or a glob of them (default: all)' },
+  sentence: 'Shows what comparisons of hot rows with their verified months found, the newest first.',
+  example: "candlelake hot reports 'spot-klines/BTCUSDT/1m/2024-0?'",
+  flags: [],
+  exits: [EXIT_OK, EXIT_ERROR],
+  run: showReports,
+}
+
 export const hot: CommandGroup = {
   name: 'hot',
   sentence: 'Shows, fills and empties the recent rows in Postgres.',
-  commands: [stats, load, prune],
+  commands: [stats, load, prune, reports],
 }
 
 async function showStats(context: Context): Promise<number> {
@@ -54,6 +64,17 @@ async function showStats(context: Context): Promise<number> {
     ({ ...group, first: isoOf(firstUs), last: isoOf(lastUs) }))
   if (out.json) out.resultJson({ v: 1, type: 'hot', items, days: days.length, bytes })
   else out.result(...renderHotStats({ groups, days, bytes }))
+  return 0
+}
+
+async function showReports(context: Context, _flags: FlagValues, text = '*'): Promise<number> {
+  const glob = at('the partitions', () => parsePartitionGlob(text))
+  const { out } = context
+  const app = await context.openApp()
+  const { reportJson, renderReports } = await import('../render/migrate.js')
+  const found = (await app.hotReports({})).filter(({ partition }) => matchesPartition(glob, partition))
+  if (out.json) out.resultJson({ v: 1, type: 'reports', items: found.map(reportJson) })
+  else out.result(...renderReports(found))
   return 0
 }
 

@@ -7,7 +7,7 @@ export const worker: CommandSpec = {
   sentence: 'Does the work that others enqueued, until it is told to stop; logs to stderr.',
   example: 'candlelake worker --stages download,convert --concurrency convert=2,download=8',
   flags: [
-    { flag: '--stages <list>', help: 'download, convert, upload, verify (default: all)', list: true },
+    { flag: '--stages <list>', help: 'download, convert, upload, verify, migrate (default: all)', list: true },
     {
       flag: '--concurrency <list>',
       help: 'jobs at once: 4 for every stage, or convert=2,download=8 (default: settings)',

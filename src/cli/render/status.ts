@@ -1,7 +1,7 @@
 import type { QueueCounts } from '../../domain/ports/job-queue.js'
 import type { WorkerRow } from '../../domain/ports/keeper-catalog.js'
 import type { RunProgress } from '../../domain/ports/plan-catalog.js'
-import { FINISHED, STAGES, STATES_OF, type Stage, type State } from '../../domain/states.js'
+import { FINISHED, JOB_STAGES, STAGES, STATES_OF, type JobStage, type State } from '../../domain/states.js'
 import { pendingOf } from '../run-summary.js'
 import { formatBytes, formatClock, formatCount, formatSeconds } from './format.js'
 import { escapeControls } from './escape.js'
@@ -15,7 +15,7 @@ export type Status = {
   readonly published: number
   readonly runs: readonly RunProgress[]
   readonly workers: readonly WorkerRow[]
-  readonly queue: Readonly<Record<Stage, QueueCounts>>
+  readonly queue: Readonly<Record<JobStage, QueueCounts>>
 }
 
 /** One line for the lake, and one for each run, each worker and the queues. */
@@ -70,7 +70,7 @@ function workerLine(worker: WorkerRow, now: Date): string {
 }
 
 function queueLine(queue: Status['queue']): string {
-  const shown = STAGES.flatMap((stage) => {
+  const shown = JOB_STAGES.flatMap((stage) => {
     const counts = (['waiting', 'active', 'delayed', 'failed'] as const).filter((kind) => queue[stage][kind] > 0)
     const texts = counts.map((kind) => `${formatCount(queue[stage][kind])} ${kind}`)
     return texts.length === 0 ? [] : [`${stage} ${texts.join(', ')}`]

@@ -17,12 +17,13 @@ export interface HotRows {
 /** A month that the lake shows. A provisional one is not the last word on its rows. */
 export type WarmMonth = { readonly object: LakeObject; readonly provisional: boolean }
 
-/** All rows of a series in a range, of open bars too: how many, and a digest that changes when any of them does. */
-export type Contents = { readonly rows: number; readonly digest: string }
+/** All rows of a series on a UTC day, of open bars too: how many, and a digest that changes when any of them does. */
+export type DayContents = { readonly day: string; readonly rows: number; readonly digest: string }
 
 /** Hot rows and what the lake shows, as of one instant. */
 export interface HotView extends HotRows {
-  contents(at: Slice): Promise<Contents>
+  /** Days with rows, in order. */
+  contents(at: Slice): Promise<readonly DayContents[]>
   /** The months of a series, or those that a slice of it touches, in order. */
   months(at: Series | Slice): Promise<readonly WarmMonth[]>
 }
@@ -45,7 +46,7 @@ export type HotStats = {
 }
 
 /** What was found of a series on a day, and the object, by its ETag, that holds every row of it. */
-export type Held = Contents & { readonly series: Series; readonly etag: string }
+export type Held = DayContents & { readonly series: Series; readonly etag: string }
 
 /** Recent rows in Postgres, a partition for each day. */
 export interface HotStore extends HotRows {
@@ -63,10 +64,11 @@ export interface HotStore extends HotRows {
   /** Series with rows on a UTC day, and how many. */
   seriesOf(day: string): Promise<readonly { readonly series: Series; readonly rows: number }[]>
   /**
-   * Removes from a day what is held, in one transaction that counts and digests anew and keeps what changed, or whose
-   * object is another by now. A day of which nothing is left loses its partition. Gives what was removed.
-   * @throws {LEASE_HELD} somebody reads or writes the day for long
+   * Removes what is held, in one transaction that counts and digests anew and keeps what changed, or whose object is
+   * another by now. A day of which nothing is left loses its partition. Gives what was removed; `done` is called before
+   * the transaction ends.
+   * @throws {LEASE_HELD} somebody reads or writes one of the days for long
    */
-  remove(day: string, held: readonly Held[]): Promise<readonly Held[]>
+  remove(held: readonly Held[], done?: () => void): Promise<readonly Held[]>
   stats(): Promise<HotStats>
 }

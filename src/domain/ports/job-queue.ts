@@ -1,4 +1,4 @@
-import type { Stage } from '../states.js'
+import type { JobStage } from '../states.js'
 import type { Job } from './plan-catalog.js'
 
 export type QueueCounts = {
@@ -13,7 +13,7 @@ export type QueueCounts = {
 export interface JobQueue {
   /** Adds jobs; one whose id is waiting, delayed or active is left as it is. */
   enqueue(jobs: readonly Job[]): Promise<void>
-  counts(): Promise<Readonly<Record<Stage, QueueCounts>>>
+  counts(): Promise<Readonly<Record<JobStage, QueueCounts>>>
   /** Those of the given jobs that are waiting, delayed or active. */
   alive(jobs: readonly Omit<Job, 'kind'>[]): Promise<readonly Omit<Job, 'kind'>[]>
   ping(): Promise<void>

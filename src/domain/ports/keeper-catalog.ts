@@ -1,7 +1,7 @@
 import type { Certificate } from '../certificate.js'
 import type { Partition, PartitionKey } from '../partition.js'
 import type { NumericType } from '../candle.js'
-import type { Stage, State } from '../states.js'
+import type { JobStage, Stage, State } from '../states.js'
 import type { Source } from '../source.js'
 import type { Published, SeriesBounds } from '../work.js'
 import type { Job } from './plan-catalog.js'
@@ -42,14 +42,14 @@ export type PartitionSummary = {
 }
 
 /** What a worker has in hand. `since` is ISO 8601; workers of version 0.1.0 do not say it. */
-export type WorkInHand = { readonly stage: Stage; readonly partition: string; readonly since?: string }
+export type WorkInHand = { readonly stage: JobStage; readonly partition: string; readonly since?: string }
 
 /** A worker by its last beat. `lost`: it fell silent without leaving, and `doing` is what it held. */
 export type WorkerRow = {
   readonly id: string
   readonly host: string
   readonly pid: number
-  readonly stages: readonly Stage[]
+  readonly stages: readonly JobStage[]
   readonly doing: readonly WorkInHand[]
   readonly lost: boolean
   readonly startedAt: Date
@@ -77,8 +77,8 @@ export type PartitionFilter = {
   readonly states?: readonly State[]
   /** True: only rows of which the lake shows an object, whatever became of later work on them. */
   readonly published?: true
-  /** Only rows that something changed in the last so many milliseconds. */
-  readonly changedWithinMs?: number
+  /** Only rows that something changed since, by the catalog's clock. */
+  readonly changedSince?: Date
 }
 
 /** The catalog as reports, repairs and the command line see it. */
@@ -88,6 +88,8 @@ export interface KeeperCatalog {
    * @throws {LAKE_MISMATCH, NUMERIC_TYPE_MISMATCH}
    */
   adoptLake(o: { url: string; numericType: NumericType }): Promise<{ readonly catalogId: string }>
+  /** Refuses as `adoptLake` does, and writes nothing; the id is null before the first use. */
+  matchLake(o: { url: string; numericType: NumericType }): Promise<{ readonly catalogId: string | null }>
   /** The lake that the catalog is of; null before the first use. */
   lake(): Promise<Lake | null>
   /** Records that the lake lies elsewhere now; false when it is not at `from`. */
@@ -119,10 +121,20 @@ export interface KeeperCatalog {
   named(partitions: readonly Partition[]): Promise<ReadonlySet<PartitionKey>>
   /** Runs `effect` while nobody can publish the partition; false, and not run, when `named` would name it. */
   whileUnnamed(partition: Partition, effect: () => Promise<void>): Promise<boolean>
-  /** Takes a published partition into the catalog, where no row is on its way or newer than the certificate. */
-  restore(o: RestoredPartition, dryRun: boolean): Promise<'added' | 'replaced' | 'kept'>
+  /**
+   * Takes a published partition into the catalog, where no row is on its way or newer than the certificate. `isThere` looks
+   * at its object once more, while nobody can free the name: what is removed before is `gone`.
+   */
+  restore(
+    o: RestoredPartition, isThere: () => Promise<boolean>, dryRun: boolean,
+  ): Promise<'added' | 'replaced' | 'kept' | 'gone'>
   /** Records drift or repair of a published object found by verify or reconcile. */
   repairPublished(o: { partition: Partition; published: Published }): Promise<boolean>
+  /**
+   * Runs `effect` for one caller at a time, and once every so many milliseconds for all callers together; null, and not run,
+   * for the others. What changed before `since` was gone through by an effect that succeeded.
+   */
+  comparing<T>(everyMs: number, effect: (since: Date) => Promise<T>): Promise<T | null>
   heartbeat(beat: Beat): Promise<void>
   leave(workerId: string): Promise<void>
   /** Living workers and lost ones, by id. */

@@ -1,13 +1,13 @@
 import type { ErrorCode } from '../errors.js'
 import type { Finding } from '../findings.js'
 import type { Partition } from '../partition.js'
-import type { Stage, State } from '../states.js'
+import type { JobStage, Stage, State } from '../states.js'
 
 export type JobOutcome = 'ok' | 'retry' | 'delayed' | 'failed' | 'quarantined' | 'fenced' | 'skipped'
 
 /** What happened in this process; metrics and progress bars listen. Seconds and bytes. */
 export type WorkEvent =
-  | { readonly type: 'job'; readonly stage: Stage; readonly partition: Partition; readonly outcome: JobOutcome
+  | { readonly type: 'job'; readonly stage: JobStage; readonly partition: Partition; readonly outcome: JobOutcome
       readonly code: ErrorCode | null; readonly seconds: number; readonly waitSeconds: number
       readonly bytesIn: number; readonly bytesOut: number; readonly rows: number }
   | { readonly type: 'bytes'; readonly stage: Stage; readonly count: number }

@@ -1,6 +1,6 @@
 import type { PlanDecision, PlannedRow, WantedPartition } from '../plan.js'
 import type { Partition } from '../partition.js'
-import type { Stage, State } from '../states.js'
+import type { JobStage, State } from '../states.js'
 
 export type RunKind = 'backfill' | 'incremental' | 'retry'
 export type RunState = 'planning' | 'running' | 'done' | 'cancelled'
@@ -18,7 +18,7 @@ export type Run = {
 
 /** A piece of work as a queue carries it. Lower `priority` is sooner; incremental work has none. */
 export type Job = {
-  readonly stage: Stage
+  readonly stage: JobStage
   readonly partition: Partition
   readonly generation: number
   readonly kind: RunKind

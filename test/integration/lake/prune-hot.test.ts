@@ -74,19 +74,20 @@ describe('retention of hot rows', () => {
     const day = sliceOf(BTC_1M, usAt('2024-01-31'), usAt('2024-02-01'))
     const compared = async () => await hot.view(async (view) => {
       const [month] = await view.months(day)
-      return { ...(await view.contents(day)), series: BTC_1M, etag: month?.object.etag ?? '' }
+      const [contents = { day: '', rows: 0, digest: '' }] = await view.contents(day)
+      return { ...contents, series: BTC_1M, etag: month?.object.etag ?? '' }
     })
     const before = await compared()
     await hot.save(BTC_1M, [{ ...hotBar(usAt('2024-01-31')), trades: 99 }], 'closed')
-    expect(await hot.remove('2024-01-31', [before]), 'changed').to.deep.equal([])
+    expect(await hot.remove([before]), 'changed').to.deep.equal([])
     const changed = await compared()
     expect(changed.rows).to.equal(before.rows)
     await save(BTC_1M, '2024-01-31T00:05Z', 1)
-    expect(await hot.remove('2024-01-31', [changed]), 'came').to.deep.equal([])
+    expect(await hot.remove([changed]), 'came').to.deep.equal([])
     const come = await compared()
-    expect(await hot.remove('2024-01-31', [{ ...come, etag: 'another' }]), 'replaced').to.deep.equal([])
+    expect(await hot.remove([{ ...come, etag: 'another' }]), 'replaced').to.deep.equal([])
     expect(await hot.read(YEAR)).to.have.length(6)
-    expect(await hot.remove('2024-01-31', [come])).to.deep.equal([come])
+    expect(await hot.remove([come])).to.deep.equal([come])
     expect(await hot.partitions()).to.deep.equal([])
   })
 

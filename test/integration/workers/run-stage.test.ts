@@ -10,7 +10,7 @@ import type { Partition } from '../../../src/domain/partition.js'
 import type { JobQueue } from '../../../src/domain/ports/job-queue.js'
 import type { Job } from '../../../src/domain/ports/plan-catalog.js'
 import { runStage } from '../../../src/workers/run-stage.js'
-import type { Ports, StartedJob } from '../../../src/workers/stage.js'
+import type { PartitionJob, Ports } from '../../../src/workers/stage.js'
 import { serveArchive, type ServedArchive } from '../../support/served-archive.js'
 import { advancedTo, advanceOf, claimed, newPartition, openFresh, rowOf, type Opened } from '../postgres/catalog-fixture.js'
 import { stagePorts } from './stage-fixture.js'
@@ -63,7 +63,7 @@ describe('a stage run by a worker', function () {
     await catalog.drop()
   })
 
-  const job = (stage: StartedJob['stage'], generation = 1): StartedJob =>
+  const job = (stage: PartitionJob['stage'], generation = 1): PartitionJob =>
     ({ stage, partition, generation, kind: 'backfill', attempt: 0, lastAttempt: false, waitSeconds: 0 })
   const stagedFile = async (): Promise<string> => {
     const { work } = (await rowOf(catalog, partition)) as { work: { downloaded?: { files: { key: string }[] } } }

@@ -77,6 +77,7 @@ describe('flags of workers', () => {
       convert: 2,
       upload: 4,
       verify: 4,
+      migrate: 4,
     })
     expect(concurrencyOf({ concurrency: ['convert=2,download=8'] })).to.deep.equal({ convert: 2, download: 8 })
   })
@@ -88,7 +89,7 @@ describe('flags of workers', () => {
   }
 
   it('take stages in the order of the work, all when none is named', () => {
-    expect(stagesOf({})).to.deep.equal(['download', 'convert', 'upload', 'verify'])
+    expect(stagesOf({})).to.deep.equal(['download', 'convert', 'upload', 'verify', 'migrate'])
     expect(stagesOf({ stages: ['verify,download'] })).to.deep.equal(['download', 'verify'])
     expect(() => stagesOf({ stages: ['convrt'] })).to.throw(PipelineError).with.property('do', 'use convert')
   })

@@ -141,7 +141,7 @@ describe('status', () => {
   const none = { waiting: 0, active: 0, delayed: 0, completed: 9, failed: 0 }
   const quiet: Status = {
     now: new Date('2026-11-22T20:32:00Z'), states: statesOf({ verified: 354, quarantined: 2 }), lakeBytes: 399 * MIB, published: 354,
-    runs: [], workers: [], queue: { download: none, convert: none, upload: none, verify: none },
+    runs: [], workers: [], queue: { download: none, convert: none, upload: none, verify: none, migrate: none },
   }
 
   it('shows lake and runs', () => {

@@ -2,7 +2,7 @@ import { expect } from 'chai'
 import { readdirSync, readFileSync } from 'node:fs'
 import { parse, parseAllDocuments } from 'yaml'
 import { SETTING_NAMES, SETTINGS } from '../../../src/config/settings.js'
-import { STAGES } from '../../../src/domain/states.js'
+import { JOB_STAGES } from '../../../src/domain/states.js'
 import { join, resolve } from 'node:path'
 
 type Named = { readonly name: string }
@@ -86,7 +86,7 @@ describe('the compose files', () => {
 
   it('run each stage in one service', () => {
     const stages = ours.flatMap(([, { command = [] }]) => stagesIn([command].flat()))
-    expect([...stages].sort()).to.deep.equal([...STAGES].sort())
+    expect([...stages].sort()).to.deep.equal([...JOB_STAGES].sort())
   })
 
   it('lock every container of the program, and give it longer than its grace to end', () => {
@@ -119,7 +119,7 @@ describe('the manifests for Kubernetes', () => {
 
   it('run each stage in one deployment, and scale each by its own queues', () => {
     const stages = Object.fromEntries(deployments.map((one) => [one.metadata.name, stagesIn(containerOf(one).args)]))
-    expect(Object.values(stages).flat().sort()).to.deep.equal([...STAGES].sort())
+    expect(Object.values(stages).flat().sort()).to.deep.equal([...JOB_STAGES].sort())
     const scaled = manifests.filter(({ kind }) => kind === 'ScaledObject').map(({ spec }) => {
       const asked = [...(spec.triggers[0]?.metadata.query ?? '').matchAll(/stage=~"([^"]+)"/g)].map(([, list]) => list)
       return [spec.scaleTargetRef.name, asked] as const

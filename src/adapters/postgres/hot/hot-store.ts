@@ -21,7 +21,7 @@ export function hotStore(db: Kysely<unknown>, hot: HotPool): HotStore {
     view: (work) => view(db, work),
     partitions: () => existingDays(db),
     seriesOf: (day) => seriesOf(db, day),
-    remove: (day, held) => remove(db, day, held),
+    remove: (held, done) => remove(db, held, done),
     stats: () => stats(db),
   }
 }

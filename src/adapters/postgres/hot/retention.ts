@@ -1,10 +1,9 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely'
-import { PipelineError } from '../../../domain/errors.js'
 import { US_PER_DAY, type TimeRange } from '../../../domain/month.js'
-import { seriesKeyOf, type Partition, type Series } from '../../../domain/partition.js'
-import type { Contents, Held } from '../../../domain/ports/hot-store.js'
+import { partitionKeyOf, seriesKeyOf, type Partition, type Series } from '../../../domain/partition.js'
+import type { DayContents, Held } from '../../../domain/ports/hot-store.js'
 import type { Slice } from '../../../domain/slice.js'
-import { keyArrays, sameKey, type Db } from '../rows.js'
+import { keyArrays, partitionOf, sameKey, type Db, type KeyRow } from '../rows.js'
 import { dayStartUs, exclusiveLock, tableOf, type Day } from './days.js'
 import { idOf, isIn } from './rows.js'
 
@@ -12,16 +11,18 @@ import { idOf, isIn } from './rows.js'
 const WAIT_MS = 2_000
 
 /** Whole rows by hash, in no order: the same rows give the same sum. */
-const figures: RawBuilder<Contents> = sql`
+const figures: RawBuilder<Pick<DayContents, 'rows' | 'digest'>> = sql`
   count(*) as rows, coalesce(sum(hash_record_extended(c, 0)), 0)::text as digest`
+
+const dayOfRow = sql<Day>`(c.open_time at time zone 'UTC')::date`
 
 const rangeOf = (day: Day): TimeRange => ({ fromUs: dayStartUs(day), toUs: dayStartUs(day) + US_PER_DAY })
 
-export async function contents(db: Db, at: Slice): Promise<Contents> {
-  const { rows } = await sql<Contents>`
-    select ${figures} from hot_candles c where c.series_id = ${idOf(at)} and ${isIn(at)}`.execute(db)
-  if (rows[0]) return rows[0]
-  throw new PipelineError('UNEXPECTED', 'the database gave no count')
+export async function contents(db: Db, at: Slice): Promise<readonly DayContents[]> {
+  const { rows } = await sql<DayContents>`
+    select ${dayOfRow}::text as day, ${figures} from hot_candles c
+    where c.series_id = ${idOf(at)} and ${isIn(at)} group by ${dayOfRow} order by ${dayOfRow}`.execute(db)
+  return rows
 }
 
 type SeriesRow = Pick<Series, 'dataset' | 'symbol' | 'interval'> & { readonly rows: number }
@@ -34,40 +35,80 @@ export async function seriesOf(db: Db, day: Day): Promise<readonly { series: Ser
   return found.map(({ rows, ...series }) => ({ series, rows }))
 }
 
-type Found = Contents & Series & { readonly series_id: number }
+type Found = Omit<DayContents, 'day'> & Series & { readonly series_id: number }
+type Removed = { readonly one: Held; readonly seriesId: number }
 
-/** See `HotStore.remove`. Writers of the day wait from the count to the end; the catalog's rows do not change. */
-export async function remove(db: Kysely<unknown>, day: Day, held: readonly Held[]): Promise<readonly Held[]> {
+/**
+ * See `HotStore.remove`. Writers of the days wait from the count to the end; the catalog's rows do not change. Readers
+ * wait only while partitions are dropped, so every day is looked at before the first is dropped.
+ */
+export async function remove(
+  db: Kysely<unknown>, held: readonly Held[], done?: () => void,
+): Promise<readonly Held[]> {
+  if (held.length === 0) return []
+  const days = [...new Set(held.map(({ day }) => day))].sort()
   return await db.transaction().execute(async (trx) => {
     await sql`select set_config('lock_timeout', ${String(WAIT_MS)}, true)`.execute(trx)
-    await exclusiveLock(day).execute(trx)
-    const { rows: found } = await sql<Found>`
-      select series_id, s.dataset, s.symbol, s."interval", rows, digest
-      from (select series_id, ${figures} from hot_candles c where ${isIn(rangeOf(day))} group by series_id) c
-      join hot_series s on s.id = series_id`.execute(trx)
-    const now = new Map(found.map((one) => [seriesKeyOf(one), one]))
-    const etags = await publishedEtags(trx, held.map(({ series }) => ({ ...series, month: day.slice(0, 7) })))
-    const removed = held.filter(({ series, rows, digest, etag }) => {
-      const is = now.get(seriesKeyOf(series))
-      return is?.rows === rows && is.digest === digest && etags.get(seriesKeyOf(series)) === etag
-    })
-    if (removed.length === found.length) {
-      await sql`drop table if exists ${sql.id(tableOf(day))}`.execute(trx)
-      await sql`delete from hot_changes where day = ${day}::date`.execute(trx)
-    } else if (removed.length > 0) {
-      const ids = removed.map(({ series }) => now.get(seriesKeyOf(series))?.series_id)
-      await sql`
-        delete from hot_candles c where c.series_id = any (${ids}::int[]) and ${isIn(rangeOf(day))}`.execute(trx)
+    for (const day of days) await exclusiveLock(day).execute(trx)
+    const etags = await publishedEtags(trx, held.map(monthOf))
+    const removed: Removed[] = []
+    const dropped: Day[] = []
+    for (const day of days) {
+      const mine = held.filter((one) => one.day === day && etags.get(partitionKeyOf(monthOf(one))) === one.etag)
+      const unchanged = await unchangedOf(trx, day, mine)
+      removed.push(...unchanged)
+      if (unchanged.length > 0 && !(await hasOthers(trx, day, unchanged))) dropped.push(day)
     }
-    return removed
+    for (const day of days) {
+      await removeDay(trx, day, removed.filter(({ one }) => one.day === day), dropped.includes(day))
+    }
+    done?.()
+    return removed.map(({ one }) => one)
   })
 }
 
-/** The objects that the catalog names, by series; it names them until the transaction ends. */
+const monthOf = ({ series, day }: Held): Partition => ({ ...series, month: day.slice(0, 7) })
+
+/** What is held and still as it was counted. */
+async function unchangedOf(db: Db, day: Day, held: readonly Held[]): Promise<Removed[]> {
+  const parts = [held.map(({ series }) => series.dataset), held.map(({ series }) => series.symbol),
+    held.map(({ series }) => series.interval)]
+  const { rows: found } = await sql<Found>`
+    select s.id as series_id, s.dataset, s.symbol, s."interval", rows, digest
+    from unnest(${parts[0]}::text[], ${parts[1]}::text[], ${parts[2]}::text[]) as i(dataset, symbol, "interval")
+    join hot_series s using (dataset, symbol, "interval") cross join lateral (
+      select ${figures} from hot_candles c where c.series_id = s.id and ${isIn(rangeOf(day))}) f`.execute(db)
+  const now = new Map(found.map((one) => [seriesKeyOf(one), one]))
+  return held.flatMap((one) => {
+    const is = now.get(seriesKeyOf(one.series))
+    return is?.rows === one.rows && is.digest === one.digest ? [{ one, seriesId: is.series_id }] : []
+  })
+}
+
+const idsOf = (removed: readonly Removed[]): number[] => removed.map(({ seriesId }) => seriesId)
+
+async function hasOthers(db: Db, day: Day, removed: readonly Removed[]): Promise<boolean> {
+  const { rows } = await sql<{ others: boolean }>`select exists (select from hot_candles c
+    where ${isIn(rangeOf(day))} and c.series_id <> all (${idsOf(removed)}::int[])) as others`.execute(db)
+  return rows[0]?.others ?? true
+}
+
+async function removeDay(db: Db, day: Day, removed: readonly Removed[], isDropped: boolean): Promise<void> {
+  if (isDropped) {
+    await sql`drop table if exists ${sql.id(tableOf(day))}`.execute(db)
+    await sql`delete from hot_changes where day = ${day}::date`.execute(db)
+  } else if (removed.length > 0) {
+    await sql`delete from hot_candles c
+      where c.series_id = any (${idsOf(removed)}::int[]) and ${isIn(rangeOf(day))}`.execute(db)
+  }
+}
+
+/** The objects that the catalog names, by partition; it names them until the transaction ends. */
 async function publishedEtags(db: Db, partitions: readonly Partition[]): Promise<ReadonlyMap<string, string | null>> {
-  const { rows } = await sql<Series & { readonly etag: string | null }>`
-    select p.dataset, p.symbol, p."interval", p.published_etag as etag
-    from partitions p, unnest(${keyArrays(partitions)}) as i(dataset, symbol, "interval", month)
+  const unique = [...new Map(partitions.map((p) => [partitionKeyOf(p), p])).values()]
+  const { rows } = await sql<KeyRow & { readonly etag: string | null }>`
+    select p.dataset, p.symbol, p."interval", p.month, p.published_etag as etag
+    from partitions p, unnest(${keyArrays(unique)}) as i(dataset, symbol, "interval", month)
     where ${sameKey} order by p.id for share of p`.execute(db)
-  return new Map(rows.map((row) => [seriesKeyOf(row), row.etag]))
+  return new Map(rows.map((row) => [partitionKeyOf(partitionOf(row)), row.etag]))
 }

@@ -1,0 +1,135 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { StoredReport } from '../../domain/migration.js'
+import { parseInterval } from '../../domain/interval.js'
+import { partitionKeyOf, type Series } from '../../domain/partition.js'
+import { isSelected, parseSelection } from '../../domain/selection.js'
+import { JOB_STAGES, STAGE_OF } from '../../domain/states.js'
+import type { MonthToMigrate } from '../../lake/plan-migrations.js'
+import type { App } from '../app.js'
+import type * as Rendering from '../render/migrate.js'
+import {
+  DRY_RUN, EXIT_ERROR, EXIT_INTERRUPTED, listFlag, type CommandSpec, type Context, type FlagValues,
+} from '../command.js'
+import { graceMsOf } from '../interrupts.js'
+import { at, concurrencyOf } from '../request-flags.js'
+
+export const migrate: CommandSpec = {
+  name: 'migrate',
+  sentence: 'Compares hot rows older than HOT_DAYS with their verified months and lets them go; late months are built.',
+  example: 'candlelake migrate --symbols BTCUSDT --intervals 1m --dry-run',
+  flags: [
+    { flag: '--symbols <list>', help: "names, globs, exclusions: BTCUSDT,'*USDT','!*DOWNUSDT' (default: all)", list: true },
+    { flag: '--intervals <list>', help: '1m,1h (default: all)', list: true },
+    DRY_RUN,
+    { flag: '--detach', help: 'enqueue only; workers elsewhere do the rest' },
+    { flag: '--concurrency <list>', help: 'jobs at once: 4 for every stage, or migrate=2 (default: settings)', list: true },
+  ],
+  exits: [
+    [0, 'done; what is late stays'], EXIT_ERROR, [2, 'some rows differ from their month, or a month failed'],
+    EXIT_INTERRUPTED,
+  ],
+  works: true,
+  run,
+}
+
+const ASK_AGAIN_MS = 250
+
+async function run(context: Context, flags: FlagValues): Promise<number> {
+  const started = new Date()
+  const matches = matcherOf(flags)
+  const concurrency = concurrencyOf(flags)
+  const app = await context.openApp()
+  const wanted = await app.migrations(matches)
+  const render = await import('../render/migrate.js')
+  if (flags['dryRun'] === true) {
+    tell(context, render, wanted, [])
+    if (context.out.json) context.out.resultJson({ v: 1, type: 'summary', dryRun: true, months: wanted.length })
+    else context.out.result(render.renderToMigrate(wanted))
+    return 0
+  }
+  const jobs = await app.enqueueMigrations(wanted.map(({ partition }) => partition))
+  if (flags['detach'] === true) {
+    if (context.out.json) context.out.resultJson({ v: 1, type: 'summary', detached: true, months: wanted.length })
+    else context.out.result(`Enqueued ${wanted.length} months. Work on them with: candlelake worker`)
+    return 0
+  }
+  if (jobs.length > 0) await work(context, app, { jobs, wanted, concurrency })
+  const left = await app.migrations(matches)
+  const reports = (await app.hotReports({})).filter((one) => one.at >= started && matches(one.partition))
+  const keys = new Set(wanted.map(({ partition }) => partitionKeyOf(partition)))
+  const stay = left.filter(({ partition }) => keys.has(partitionKeyOf(partition)))
+  tell(context, render, stay, reports)
+  const figures = figuresOf(wanted, stay, reports)
+  const seconds = (Date.now() - started.getTime()) / 1_000
+  if (context.out.json) context.out.resultJson({ v: 1, type: 'summary', dryRun: false, ...figures, seconds })
+  else context.out.result(...render.renderMigrations(figures, seconds))
+  const { ending } = context.interrupts
+  return ending?.code ?? (figures.differing > 0 ? 2 : 0)
+}
+
+type Work = {
+  readonly jobs: Awaited<ReturnType<App['enqueueMigrations']>>
+  readonly wanted: readonly MonthToMigrate[]
+  readonly concurrency: ReturnType<typeof concurrencyOf>
+}
+
+/** Works in every stage until no job is left, and no month on its way that the jobs handed on. */
+async function work(context: Context, app: App, { jobs, wanted, concurrency }: Work): Promise<void> {
+  const { signal } = context.interrupts
+  await app.claimLake()
+  const workers = await app.startWorkers({ stages: JOB_STAGES, concurrency })
+  try {
+    const queue = await app.queue()
+    while (!signal.aborted) {
+      if ((await queue.alive(jobs)).length === 0 && !(await isUnderway(app, wanted))) break
+      await sleep(ASK_AGAIN_MS, undefined, { signal }).catch(() => undefined)
+    }
+  } finally {
+    await workers.drain(graceMsOf(context.interrupts, app.config.shutdownGraceSeconds))
+  }
+}
+
+async function isUnderway(app: App, wanted: readonly MonthToMigrate[]): Promise<boolean> {
+  const built = wanted.filter(({ step }) => step.kind === 'build' || step.kind === 'join')
+  if (built.length === 0) return false
+  const keys = new Set(built.map(({ partition }) => partitionKeyOf(partition)))
+  const of = (part: 'symbol' | 'month'): string[] => [...new Set(built.map(({ partition }) => partition[part]))]
+  for await (const { partition, state } of (await app.keeper()).partitions({ symbols: of('symbol'), months: of('month') }))
+    if (STAGE_OF[state] !== null && keys.has(partitionKeyOf(partition))) return true
+  return false
+}
+
+/** @throws {BAD_SYMBOL, BAD_INTERVAL} */
+function matcherOf(flags: FlagValues): (series: Series) => boolean {
+  const words = listFlag(flags, 'symbols')
+  const symbols = words.length === 0 ? null : at('--symbols', () => parseSelection(words))
+  const names = listFlag(flags, 'intervals').filter((name) => name !== 'all')
+  const intervals = at('--intervals', () => names.map(parseInterval))
+  return ({ symbol, interval }) =>
+    (symbols === null || isSelected(symbols, symbol)) && (intervals.length === 0 || intervals.includes(interval))
+}
+
+function figuresOf(
+  wanted: readonly MonthToMigrate[], stay: readonly MonthToMigrate[], reports: readonly StoredReport[],
+): Rendering.MigrationFigures {
+  const rowsOf = (some: readonly MonthToMigrate[]): number => some.reduce((sum, { rows }) => sum + rows, 0)
+  const [rows, kept] = [rowsOf(wanted), rowsOf(stay)]
+  const built = stay.filter(({ step }) => step.kind === 'wait' && step.why === 'built').length
+  const differing = reports.reduce((sum, one) => sum + one.differing, 0)
+  return { months: wanted.length, rows, removed: Math.max(0, rows - kept), built, kept, differing }
+}
+
+type Renderer = Pick<typeof Rendering, 'reportJson' | 'differingLine'>
+
+/** Every month that stays and every report, as JSON; as text only what differs, and with -v the rest. */
+function tell({ out }: Context, { reportJson, differingLine }: Renderer, stay: readonly MonthToMigrate[], reports: readonly StoredReport[]): void {
+  for (const { partition, ...month } of stay) {
+    const [key, step] = [partitionKeyOf(partition), month.step]
+    if (out.json && !out.quiet) out.resultJson({ v: 1, type: 'month', ...month, partition: key })
+    else if (!out.json && out.verbose) out.note(`${key}  ${month.rows} rows: ${step.kind === 'wait' ? step.why : step.kind}`)
+  }
+  for (const report of reports) {
+    if (out.json && !out.quiet) out.resultJson(reportJson(report))
+    else if (!out.json && report.differing > 0) out.result(differingLine(report))
+  }
+}

@@ -1,0 +1,141 @@
+import { expect } from 'chai'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { archive, serveFolder, type Archive } from '../support/archive.js'
+import { jsonLines, lastJson, runCli, temporaryHome, type Home } from '../support/cli.js'
+import { memberOf, realArchiveDir } from '../support/real-archive.js'
+
+const SERIES = 'spot-klines/HOTUSDT/1h'
+const MONTH = { symbol: 'HOTUSDT', interval: '1h', month: '2024-01' } as const
+const KEY = `${SERIES}/2024-01`
+
+describe('acceptance: candlelake migrate', function () {
+  this.timeout(240_000)
+  let served: Archive
+  let home: Home
+
+  before(async () => {
+    served = await archive()
+    home = await temporaryHome({ ARCHIVE_URL: served.url }, { up: true })
+  })
+
+  after(async () => {
+    await home.remove()
+    await served.close()
+  })
+
+  const run = (...args: string[]) => runCli(args, home.env)
+  const load = async (lines: readonly string[]): Promise<void> => {
+    const path = join(home.dir, 'rows.csv')
+    writeFileSync(path, `${lines.join('\n')}\n`)
+    const ended = await run('hot', 'load', SERIES, '--csv', path)
+    expect(ended.code, ended.stderr).to.equal(0)
+  }
+  const backfill = async (): Promise<void> => {
+    const range = ['--symbols', 'HOTUSDT', '--intervals', '1h', '--from', '2024-01', '--to', '2024-01', '--json', '-q']
+    const ended = await run('backfill', ...range)
+    expect(ended.code, ended.stderr).to.equal(0)
+  }
+  const certificate = (): { verdict: string; data: { rows: number; revision: string; sources: { key: string }[] } } =>
+    JSON.parse(readFileSync(join(home.dir, `lake/${KEY.toLowerCase()}/certificate.json`), 'utf8')) as never
+
+  it('says that nothing is past retention', async () => {
+    const ended = await run('migrate')
+    expect([ended.code, ended.stdout], ended.stderr).to.deep.equal([0, 'No hot row is past retention.\n'])
+  })
+
+  it('a month whose archive is late is built of its hot rows, provisional, and the rows stay', async () => {
+    await load(served.lines(MONTH).slice(0, 700))
+    const dry = await run('migrate', '-n')
+    expect(dry.stdout, dry.stderr).to.equal('Would compare 0 months, 0 rows, build 1. Nothing was changed.\n')
+    const ended = await run('migrate', '--symbols', 'hot*', '--intervals', '1h')
+    expect([ended.code, ended.stdout.replace(/\d+\.\ds/, 'N s')], ended.stderr).to.deep.equal([0,
+      'Let 0 rows of 1 month go in N s, 1 late month built from hot rows. 700 rows past retention stay.\n'])
+    expect(certificate().verdict).to.equal('provisional')
+    expect(certificate().data.sources.map(({ key }) => key))
+      .to.deep.equal(['hot/data/spot/monthly/klines/HOTUSDT/1h/HOTUSDT-1h-2024-01.zip'])
+    expect(certificate().data.rows).to.equal(700)
+  })
+
+  it('the same rows are not built again; late ones open the month anew', async () => {
+    const before = certificate()
+    const again = lastJson(await run('migrate', '--json', '-q'))
+    expect(again).to.deep.include({ type: 'summary', months: 1, rows: 700, removed: 0, built: 1, kept: 700 })
+    expect(certificate()).to.deep.equal(before)
+    await load(served.lines(MONTH).slice(690, 720))
+    await run('migrate')
+    expect(certificate().data.rows).to.equal(720)
+    expect(certificate().data.revision).to.not.equal(before.data.revision)
+  })
+
+  it('the archive replaces it; what differed takes its values, is reported, and leaves with the rest', async () => {
+    const lines = served.lines(MONTH)
+    const fields = lines[5]?.split(',') ?? []
+    await load([fields.map((field, i) => (i === 4 ? fields[2] : field)).join(',')])
+    await served.months({ symbol: 'HOTUSDT', interval: '1h' }, ['2024-01'])
+    await backfill()
+    expect(certificate()).to.deep.include({ verdict: 'verified' })
+    expect(certificate().data.rows).to.equal(744)
+    const ended = await run('migrate', '--json')
+    expect(ended.code, ended.stderr).to.equal(2)
+    const report = jsonLines(ended.stdout).find(({ type }) => type === 'report')
+    expect(report).to.deep.include({ partition: KEY, hotRows: 720, warmRows: 720, differing: 1 })
+    const difference = { openTime: '2024-01-01T05:00:00.000Z', column: 'close', hot: fields[2], warm: fields[4] }
+    const asNumbers = { ...difference, hot: String(Number(fields[2])), warm: String(Number(fields[4])) }
+    expect(report?.['differences']).to.deep.equal([asNumbers])
+    const columns = report?.['columns'] as { column: string; hot: string; warm: string }[]
+    expect(columns.filter(({ hot, warm }) => hot !== warm).map(({ column }) => column)).to.deep.equal(['close'])
+    expect(lastJson(ended)).to.deep.include({ type: 'summary', removed: 720, kept: 0, differing: 1 })
+    expect(lastJson(await run('hot', 'stats', '--json'))).to.deep.include({ days: 0, items: [] })
+    const shown = await run('hot', 'reports', KEY)
+    expect(shown.stdout).to.match(/^spot-klines\/HOTUSDT\/1h\/2024-01 {2}\S+ {2}720 rows, 1 differing\n {2}2024-01-01T05/)
+  })
+
+  it('rows that the archive lacks stay hot and are named', async () => {
+    const [first = ''] = served.lines({ ...MONTH, month: '2024-02' })
+    const between = `${1_704_067_200_000 + 1_800_000},${first.split(',').slice(1, 6).join(',')},`
+      + `${1_704_067_200_000 + 3_599_999},${first.split(',').slice(7).join(',')}`
+    await load([between, ...served.lines(MONTH).slice(0, 3)])
+    const ended = await run('migrate')
+    expect(ended.code).to.equal(2)
+    expect(ended.stdout.split('\n')[0]).to.equal(
+      `${KEY}  1 of 4 rows differ: the month lacks 2024-01-01T00:30:00.000Z`)
+    expect(ended.stdout).to.match(/4 rows past retention stay/)
+  })
+})
+
+const REAL = realArchiveDir()
+
+if (REAL !== null) describe('acceptance: real archive rows migrated', function () {
+  this.timeout(240_000)
+
+  for (const NUMERIC_TYPE of ['decimal', 'double']) {
+    it(`of a ${NUMERIC_TYPE} lake, built of hot rows first, are what the archive's own month holds`, async () => {
+      const nothing = await archive()
+      const served = await serveFolder(REAL)
+      const home = await temporaryHome({ NUMERIC_TYPE }, { up: true })
+      const run = (url: string, ...args: string[]) => runCli(args, { ...home.env, ARCHIVE_URL: url })
+      try {
+        const name = 'BTCUSDT-1h-2024-12'
+        const csv = join(home.dir, `${name}.csv`)
+        writeFileSync(csv, memberOf(join(REAL, `data/spot/monthly/klines/BTCUSDT/1h/${name}.zip`)))
+        const load = await run(nothing.url, 'hot', 'load', 'spot-klines/BTCUSDT/1h', '--csv', csv, '--json', '-q')
+        expect(load.code, load.stderr).to.equal(0)
+        const built = await run(nothing.url, 'migrate', '--json', '-q')
+        expect(lastJson(built), built.stderr).to.deep.include({ rows: 744, removed: 0, built: 1, kept: 744 })
+        const month = ['--from', '2024-12', '--to', '2024-12', '--json', '-q']
+        const filled = await run(served.url, 'backfill', '--symbols', 'BTCUSDT', '--intervals', '1h', ...month)
+        expect(filled.code, filled.stderr).to.equal(0)
+        const ended = await run(served.url, 'migrate', '--json')
+        expect(ended.code, ended.stderr).to.equal(0)
+        const report = jsonLines(ended.stdout).find(({ type }) => type === 'report')
+        expect(report).to.deep.include({ hotRows: 744, warmRows: 744, differing: 0, differences: [] })
+        expect(lastJson(ended)).to.deep.include({ rows: 744, removed: 744, kept: 0 })
+      } finally {
+        await home.remove()
+        await served.close()
+        await nothing.close()
+      }
+    })
+  }
+})
