@@ -6,7 +6,7 @@ import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
 import { PipelineError } from './domain/errors.js'
 
-type HotWork = Pick<App, 'hot' | 'subscribe' | 'repository' | 'loadHot' | 'loadHotCsv' | 'pruneHot'>
+type HotWork = Pick<App, 'hot' | 'subscribe' | 'sync' | 'repository' | 'loadHot' | 'loadHotCsv' | 'pruneHot'>
 
 /** What is done with hot rows; DuckDB is loaded where months are read. */
 export function composeHot({ numericType, hotDays }: Config, services: Services): HotWork {
@@ -20,6 +20,11 @@ export function composeHot({ numericType, hotDays }: Config, services: Services)
     repository: async () => {
       const { hybridRepository } = await import('./lake/hybrid-repository.js')
       return hybridRepository({ hot: await hot(), lake: await services.query(), numericType })
+    },
+    sync: async function* ({ series, fromUs, signal }) {
+      const { syncHot } = await import('./lake/sync-hot.js')
+      const ports = { hot: await hot(), exchange: await services.exchange(), hotDays }
+      for (const one of series) yield await syncHot(ports, one, { fromUs, signal })
     },
     loadHot: async function* ({ filter, signal }) {
       const { opened: { hot, keeper } } = await services.adopted()

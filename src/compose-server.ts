@@ -1,4 +1,4 @@
-import type { Serving } from './cli/app.js'
+import type { App, Serving } from './cli/app.js'
 import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
 import { secretsOf } from './config/shown-settings.js'
@@ -16,7 +16,8 @@ import { VERSION } from './version.js'
  * says what is wrong, while one of them is down. @throws {UNSAFE_BIND, BAD_CONFIG}
  */
 export async function composeServer(
-  config: Config, services: Services, o: { host: string; port: number; log: Log; metrics: Metrics },
+  config: Config, services: Services,
+  o: { host: string; port: number; log: Log; metrics: Metrics; subscribe: App['subscribe'] },
 ): Promise<Serving> {
   const keeper = async () => (await services.catalog()).keeper
   const plans = async () => (await services.catalog()).plan
@@ -43,6 +44,7 @@ export async function composeServer(
       counts: async () => await (await services.queue()).counts(),
       ping: async () => await (await services.queue()).ping(),
     },
+    subscribe: async (...wanted) => await o.subscribe(...wanted),
     version: VERSION,
     secrets: secretsOf(config),
   })

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { httpOptionsOf } from './compose-http.js'
 import type { Config } from './config.js'
 import { openArchive } from './adapters/binance/archive-client.js'
+import { openExchange } from './adapters/binance/exchange-client.js'
 import { openArchiveListing } from './adapters/binance/archive-listing.js'
 import { acquireEmbeddedPostgres } from './adapters/embedded-postgres/embedded-postgres.js'
 import { openEngine } from './adapters/engine/engine-pool.js'
@@ -79,6 +80,10 @@ export function openServices(config: Config, log: Log) {
     const value = openArchive({ ...http, archiveUrl: config.archiveUrl, maxBytes: config.archiveMaxFileBytes })
     return Promise.resolve({ value, close: () => value.close() })
   })
+  const exchange = once(() => {
+    const value = openExchange({ ...http, exchangeUrl: config.exchangeUrl })
+    return Promise.resolve({ value, close: () => value.close() })
+  })
   const listing = once(() => {
     const value = openArchiveListing({ ...http, listUrl: config.archiveListUrl })
     return Promise.resolve({ value, close: () => value.close() })
@@ -127,7 +132,7 @@ export function openServices(config: Config, log: Log) {
   })
 
   return {
-    database, anyCatalog, catalog, adopted, backend, queue, archive, listing, lake, query, exports, staging, quarantine, engine, ownerPorts, owned,
+    database, anyCatalog, catalog, adopted, backend, queue, archive, exchange, listing, lake, query, exports, staging, quarantine, engine, ownerPorts, owned,
     stagingStore,
     close: async () => {
       while (opened.length > 0) await opened.pop()?.()

@@ -5,6 +5,7 @@ import { removeEmbeddedPostgres } from './adapters/embedded-postgres/embedded-po
 import { describeCatalog, describeQueue, askArchive, askEngine, askOwner } from './compose-checks.js'
 import { composeHot } from './compose-hot.js'
 import { composeMigrations } from './compose-migrate.js'
+import { composeSchedules } from './compose-schedules.js'
 import { openServices, type Services } from './compose-services.js'
 import { lakeDirOf } from './compose-stores.js'
 import { composeWorkers, type WorkersInHand } from './compose-workers.js'
@@ -41,6 +42,7 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
     const isRunning = (): boolean => handle()?.isRunning() ?? false
     return await composeMetricsServer(config, services, { log, metrics, isRunning })
   }
+  const hotWork = composeHot(config, services)
   const app: App = {
     config,
     plans: async () => (await services.catalog()).plan,
@@ -91,13 +93,16 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
     retryQuarantined: (partitions) => retryQuarantined(partitions, services),
     serve: async (o) => {
       const { composeServer, metrics } = await serving()
-      return await composeServer(config, services, { ...o, log, metrics })
+      return await composeServer(config, services, { ...o, log, metrics, subscribe: hotWork.subscribe })
     },
     query: async (o) => new (await import('./lake/candle-query.js')).CandleQuery(await services.query(), o),
     files: async (addresses) => (await import('./compose-file-query.js')).openFileQuery(addresses, config),
     candles: async (from) => (await services.exports()).candles(from),
     mergeParquet: async (o) => await (await services.exports()).merger.merge(o),
-    ...composeHot(config, services),
+    ...hotWork,
+    ...composeSchedules(config, services, log, {
+      sync: hotWork.sync, plan: (request, o) => planBackfill(request, o, config, services, log),
+    }),
     ...composeMigrations(config, services),
     askOwner: (what) => askOwner(what, services),
     askArchive: () => askArchive(config),
@@ -141,7 +146,7 @@ async function planBackfill(
   }
   // No bounds: the listing could not be reached. Where the archive cannot be either, a run would do nothing but wait.
   if (first.value.bounds === null) await askArchive(config)
-  const run = o.dryRun ? null : await plans.createRun({ kind: 'backfill', request: o.asked })
+  const run = o.dryRun ? null : await plans.createRun({ kind: o.kind ?? 'backfill', request: o.asked })
   const { force, onProgress, signal } = o
   const figures = await plan(startingWith(first.value, wanted), { plan: plans, queue }, { run, force, onProgress, signal })
   const dir = lakeDirOf(config)

@@ -12,6 +12,7 @@ import type { ObjectStore } from '../domain/ports/object-store.js'
 import type { Log, Observe } from '../domain/ports/observe.js'
 import type { Job, PlanCatalog, Run } from '../domain/ports/plan-catalog.js'
 import type { Staging } from '../domain/ports/staging.js'
+import type { Schedules } from '../domain/ports/schedules.js'
 import type { OpenRange } from '../domain/range.js'
 import type { JobStage } from '../domain/states.js'
 import type { CandleQuery, CandleQueryOptions } from '../lake/candle-query.js'
@@ -20,6 +21,7 @@ import type { HybridRepository } from '../lake/hybrid-repository.js'
 import type { Loaded, LoadedMonth } from '../lake/load-hot.js'
 import type { MonthToMigrate } from '../lake/plan-migrations.js'
 import type { PrunedDay } from '../lake/prune-hot.js'
+import type { Synced } from '../lake/sync-hot.js'
 import type { GarbageReport, GcOptions } from '../workers/gc.js'
 import type { LakeMoved } from '../workers/move-lake.js'
 import type { PlanFigures } from '../workers/plan.js'
@@ -76,6 +78,12 @@ export interface App {
   hot(): Promise<HotStore>
   /** New and corrected rows as they are committed; numbers as the lake holds them. @throws {BAD_CONFIG, BAD_USAGE} */
   subscribe(series: Series, listener: FeedListener<Candle<unknown>>, o?: SubscribeOptions): Promise<Subscription>
+  /** Brings series up to now from the exchange, one after the other; `fromUs` null: from after the newest row. */
+  sync(o: { series: readonly Series[]; fromUs: bigint | null; signal: AbortSignal }): AsyncIterable<Synced>
+  /** What is done again and again. Opens the queues. */
+  schedules(): Promise<Schedules>
+  /** Runs ticks of the schedules in this process; `onTick` hears what each came to. */
+  runSchedules(o: { onTick: (tick: Tick) => void }): Promise<{ close(): Promise<void> }>
   /** Copies verified months into the hot rows. */
   loadHot(o: { filter: PartitionFilter; signal: AbortSignal }): AsyncIterable<LoadedMonth>
   /** Takes klines of a CSV file, `-` for stdin, into the hot rows. @throws {BAD_USAGE, CORRUPT} */
@@ -108,7 +116,12 @@ export interface App {
 /** Makes the facade; throws nothing that a service could cause. `observe` hears what happens in this process. */
 export type OpenApp = (o: { config: Config; log: Log; observe: Observe }) => App
 
+/** A tick that was done, with its figures: rows stored, or partitions planned. */
+export type Tick = Readonly<Record<string, string | number>>
+
 export type PlanOptions = {
+  /** Default: backfill. Incremental work goes before it in every queue. */
+  readonly kind?: 'backfill' | 'incremental'
   readonly dryRun: boolean
   /** Does finished partitions again, quarantined ones too. */
   readonly force: boolean

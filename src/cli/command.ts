@@ -27,7 +27,7 @@ export type Context = {
 /** A command: its words, and how it is run. What `run` resolves to is the exit code. */
 export type CommandSpec = {
   readonly name: string
-  /** `<run>`, `[partitions]`: as commander reads it. */
+  /** `<run>`, `[partitions]`, `<words...>` (given on with a space between): as commander reads it. */
   readonly argument?: { readonly form: string; readonly help: string }
   readonly sentence: string
   readonly example: string

@@ -51,7 +51,8 @@ function addCommand(command: Command, spec: CommandSpec, path: string, act: Act)
     if (!taken.has(flagOf(name))) command.addOption(new Option(`${flagOf(name)} <value>`).hideHelp())
   }
   command.action(async (...given: unknown[]) => {
-    const argument = typeof given[0] === 'string' ? given[0] : undefined
+    const words = Array.isArray(given[0]) ? (given[0] as readonly string[]) : null
+    const argument = words?.join(' ') ?? (typeof given[0] === 'string' ? given[0] : undefined)
     await act(spec, command.opts<FlagValues>(), argument)
   })
 }

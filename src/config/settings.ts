@@ -125,6 +125,12 @@ export const SETTINGS = {
     shown: 'https://s3-ap-northeast-1.amazonaws.com/data.binance.vision',
     help: "the archive's bucket listing; with another ARCHIVE_URL that server itself",
   },
+  EXCHANGE_URL: {
+    kind: 'url',
+    schemes: ['http', 'https'],
+    fallback: 'https://data-api.binance.vision',
+    help: "the exchange's public API, for candles that no archive file holds yet",
+  },
   NUMERIC_TYPE: {
     kind: 'choice',
     options: ['double', 'decimal'],

@@ -29,6 +29,9 @@ export const ERRORS = {
   // services that are down, full or slow
   ARCHIVE_UNREACHABLE: { retry: 'backoff', infrastructure: true, end: 'failed' },
   ARCHIVE_BUSY: { retry: 'backoff', infrastructure: true, end: 'failed' },
+  EXCHANGE_UNREACHABLE: { retry: 'backoff', infrastructure: true, end: 'failed' },
+  EXCHANGE_BUSY: { retry: 'backoff', infrastructure: true, end: 'failed' },
+  EXCHANGE_BANNED: { retry: 'backoff', infrastructure: true, end: 'failed' },
   CATALOG_UNREACHABLE: { retry: 'backoff', infrastructure: true, end: 'failed' },
   QUEUE_UNREACHABLE: { retry: 'backoff', infrastructure: true, end: 'failed' },
   STORE_UNREACHABLE: { retry: 'backoff', infrastructure: true, end: 'failed' },
@@ -39,6 +42,8 @@ export const ERRORS = {
   STAGING_FULL: { retry: 'backoff', infrastructure: true, end: 'failed' },
   // no process can be started: not a crash of one that worked on a partition
   ENGINE_UNAVAILABLE: { retry: 'backoff', infrastructure: true, end: 'failed' },
+  // one who follows hot rows takes nothing: it may come again with its cursor
+  SUBSCRIBER_SLOW: { retry: 'never', end: 'failed' },
   LEASE_HELD: { retry: 'backoff', infrastructure: true, end: 'failed' },
   // the database and the lake do not fit this program
   CATALOG_NEWER: { retry: 'never', end: 'failed' },
@@ -49,6 +54,9 @@ export const ERRORS = {
   EMBEDDED_FAILED: { retry: 'never', end: 'failed' },
   LAKE_MISMATCH: { retry: 'never', end: 'failed' },
   NUMERIC_TYPE_MISMATCH: { retry: 'never', end: 'failed' },
+  // the exchange's own no
+  EXCHANGE_RESTRICTED: { retry: 'never', end: 'failed' },
+  EXCHANGE_REFUSED: { retry: 'never', end: 'failed' },
   // the source
   ARCHIVE_ABSENT: { retry: 'never', end: 'failed' },
   // a proxy's doing as often as the file's: it gets every attempt

@@ -4,6 +4,7 @@ import { JOB_STAGES, type JobStage } from '../jobs/stages.js'
 import type { BackendOptions, QueueBackend, StageQueue, StoredJob } from './queue-backend.js'
 import { migrateQueues } from './postgres-migrate.js'
 import { queueError, within } from './queue-error.js'
+import { SCHEDULES, startTicks, type TickWorker, type TickWorkerOptions } from './tick-worker.js'
 import { StageWorker, type Server, type StageWorkerOptions } from './stage-worker.js'
 import { encodeStored, QUEUE_OPTIONS } from './stored-job.js'
 
@@ -56,6 +57,7 @@ class PostgresBackend implements QueueBackend {
   readonly #queues: ReadonlyMap<JobStage, StageQueue>
   readonly #timeoutMs: number
   #closing: Promise<void> | null = null
+  #schedules: StageQueue | null = null
 
   constructor(o: BackendOptions, at: string, pool: pg.Pool, schema: string) {
     this.at = at
@@ -70,6 +72,14 @@ class PostgresBackend implements QueueBackend {
     const queue = this.#queues.get(stage)
     if (!queue) throw new TypeError(`there is no queue ${stage}`)
     return queue
+  }
+
+  schedules(): StageQueue {
+    return (this.#schedules ??= this.#newQueue(SCHEDULES))
+  }
+
+  ticks(o: TickWorkerOptions): TickWorker {
+    return startTicks(this.#server(), o)
   }
 
   worker(o: StageWorkerOptions): StageWorker {
@@ -115,11 +125,12 @@ class PostgresBackend implements QueueBackend {
   }
 
   async #close(): Promise<void> {
-    for (const queue of this.#queues.values()) await queue.close().catch(() => undefined)
+    const queues = [...this.#queues.values(), ...(this.#schedules ? [this.#schedules] : [])]
+    for (const queue of queues) await queue.close().catch(() => undefined)
     await endPool(this.#pool, this.at)
   }
 
-  #newQueue(stage: JobStage): StageQueue {
+  #newQueue(stage: JobStage | typeof SCHEDULES): StageQueue {
     const server = this.#server()
     const queue = new Queue(stage, { ...server.options, ...QUEUE_OPTIONS }, server.factory) as unknown as StageQueue
     queue.on('error', (error) => this.#o.onError?.(queueError(error, this.at)))

@@ -4,6 +4,7 @@ import type { PipelineError } from '../domain/errors.js'
 import type { JobStage } from '../jobs/stages.js'
 import type { StageJobData } from '../jobs/stage-job.js'
 import type { StageWorker, StageWorkerOptions } from './stage-worker.js'
+import type { TickWorker, TickWorkerOptions } from './tick-worker.js'
 
 /** A queue as Bull Board takes it. Its type names BullMQ's Redis backend; on Postgres it has the other one. */
 export type StageQueue = Queue
@@ -18,6 +19,10 @@ export interface QueueBackend {
   readonly at: string
   /** The stage's queue, one object a process: for counts and for Bull Board. */
   queue(stage: JobStage): StageQueue
+  /** The queue of schedules, made when first asked for. */
+  schedules(): StageQueue
+  /** Runs ticks of schedules as soon as it is made. */
+  ticks(o: TickWorkerOptions): TickWorker
   /** A worker that runs as soon as it is made. */
   worker(o: StageWorkerOptions): StageWorker
   /** Adds jobs in one call; ids that are there already are left alone. @throws {QUEUE_UNREACHABLE} */

@@ -4,6 +4,7 @@ import { JOB_STAGES, type JobStage } from '../jobs/stages.js'
 import type { BackendOptions, QueueBackend, StageQueue, StoredJob } from './queue-backend.js'
 import { encodeStored, QUEUE_OPTIONS } from './stored-job.js'
 import { queueError, within } from './queue-error.js'
+import { SCHEDULES, startTicks, type TickWorker, type TickWorkerOptions } from './tick-worker.js'
 import { StageWorker, type Server, type StageWorkerOptions } from './stage-worker.js'
 
 const TIMEOUT_MS = 10_000
@@ -75,6 +76,7 @@ class RedisBackend implements QueueBackend {
   readonly #queues: ReadonlyMap<JobStage, StageQueue>
   readonly #timeoutMs: number
   #closing: Promise<void> | null = null
+  #schedules: StageQueue | null = null
   readonly #prefix: string
   #workers: Redis | null = null
 
@@ -96,6 +98,14 @@ class RedisBackend implements QueueBackend {
     const queue = this.#queues.get(stage)
     if (!queue) throw new TypeError(`there is no queue ${stage}`)
     return queue
+  }
+
+  schedules(): StageQueue {
+    return (this.#schedules ??= this.#newQueue(SCHEDULES))
+  }
+
+  ticks(o: TickWorkerOptions): TickWorker {
+    return startTicks(this.#server((this.#workers ??= this.#workerClient())), o)
   }
 
   worker(o: StageWorkerOptions): StageWorker {
@@ -131,7 +141,8 @@ class RedisBackend implements QueueBackend {
   }
 
   async #close(): Promise<void> {
-    for (const queue of this.#queues.values()) await queue.close().catch(() => undefined)
+    const queues = [...this.#queues.values(), ...(this.#schedules ? [this.#schedules] : [])]
+    for (const queue of queues) await queue.close().catch(() => undefined)
     for (const client of [this.#workers, this.#calls]) {
       if (client?.status === 'ready') await within(1_000, this.at, () => client.quit()).catch(() => undefined)
       client?.disconnect()
@@ -148,7 +159,7 @@ class RedisBackend implements QueueBackend {
     })))
   }
 
-  #newQueue(stage: JobStage): StageQueue {
+  #newQueue(stage: JobStage | typeof SCHEDULES): StageQueue {
     const server = this.#server(this.#calls)
     const queue = new Queue(stage, { ...server.options, ...QUEUE_OPTIONS }, server.factory) as unknown as StageQueue
     queue.on('error', (error) => this.#o.onError?.(queueError(error, this.at)))

@@ -3,6 +3,7 @@ import { PipelineError, policyOf } from '../domain/errors.js'
 
 /** Why a request is not answered; the text is fixed, so that nothing of the inside reaches it. */
 const PROBLEMS = {
+  BAD_REQUEST: { status: 400, message: 'a series is like spot-klines/BTCUSDT/1m, last a number up to 1000' },
   UNAUTHORIZED: { status: 401, message: 'user and password are wanted' },
   BAD_HOST: { status: 421, message: 'this server does not answer for that host name' },
   BAD_ORIGIN: { status: 403, message: 'a page of another origin may not change anything here' },
@@ -11,6 +12,7 @@ const PROBLEMS = {
   LENGTH_WANTED: { status: 411, message: 'a body must say its length' },
   TOO_LARGE: { status: 413, message: 'the request is too large' },
   UNAVAILABLE: { status: 503, message: 'a service behind this is down; /readyz says which' },
+  TOO_MANY_STREAMS: { status: 503, message: 'as many streams as there may be are open' },
   TIMED_OUT: { status: 503, message: 'no answer in time' },
   UNEXPECTED: { status: 500, message: 'something failed; the log says what' },
 } as const satisfies Record<string, { status: number; message: string }>

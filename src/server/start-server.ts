@@ -9,6 +9,7 @@ import { assertSafeBind, type Credentials } from './bind.js'
 import { boardRoutes } from './board-routes.js'
 import type { BoardQueue } from './board.js'
 import { health, type Checks } from './health.js'
+import { candleStreams, type StreamLimits, type Subscribe } from './candle-stream.js'
 import { listen, type Listening } from './listen.js'
 import { metricsRoute } from './metrics-route.js'
 import { redactor } from './redact.js'
@@ -29,6 +30,8 @@ export type ServerOptions = {
   readonly keeper: Pick<KeeperCatalog, 'states' | 'summary' | 'workers' | 'quarantine'>
   readonly plan: Pick<PlanCatalog, 'runs' | 'progress'>
   readonly queue: Pick<JobQueue, 'counts' | 'ping'>
+  /** Subscriptions to hot rows, for `/api/candles/…`. */
+  readonly subscribe: Subscribe
   readonly metrics: Metrics
   readonly log: Log
   readonly version: string
@@ -36,12 +39,15 @@ export type ServerOptions = {
   readonly checks?: Checks
   /** Texts that no answer may hold: passwords, keys. The server's own password is added. */
   readonly secrets?: readonly string[]
+  /** Of streams of candles: see `StreamLimits`. */
+  readonly streams?: StreamLimits
   /** How long a probe, a part of the status or a scrape may take; 2 to 3 s by default. */
   readonly limitMs?: number
 }
 
 /**
- * Serves the status page `/`, `/api/status`, the queues' board `/board`, `/metrics`, `/livez` and `/readyz`.
+ * Serves the status page `/`, `/api/status`, candles as they come at `/api/candles/…`, the queues' board `/board`,
+ * `/metrics`, `/livez` and `/readyz`.
  * It starts also when catalog and queues are down, and says so.
  * @throws {UNSAFE_BIND} other machines could reach it without a password, or with one of less than 12 characters
  * @throws {BAD_CONFIG} the address cannot be had, or the credentials cannot be used
@@ -50,16 +56,22 @@ export async function startServer(o: ServerOptions): Promise<Listening> {
   assertSafeBind(o.host, o.credentials)
   const redact = redactor([...(o.secrets ?? []), ...(o.credentials ? [o.credentials.password] : [])])
   const detach = o.metrics.readFrom({ keeper: o.keeper, queue: o.queue })
+  const streams = candleStreams({ subscribe: o.subscribe, log: o.log, ...o.streams })
   try {
     const app = secureApp({ ...o, redact }, (routes) => {
       statusRoutes(routes, o, redact)
+      streams.route(routes)
       metricsRoute(routes, o.metrics)
       routes.route('/', health({ checks: checksOf(o), log: o.log, ...limitOf(o) }))
       boardRoutes(routes, { boards: o.boards, allowRetries: o.credentials !== null, redact, log: o.log })
     })
     const { url, port, close } = await listen(app, o)
     o.log.info('server.listening', { url, password: o.credentials === null ? 'none' : 'asked for' })
-    return { url, port, close: () => close().finally(detach) }
+    const closeAll = async (): Promise<void> => {
+      await streams.close()
+      await close()
+    }
+    return { url, port, close: () => closeAll().finally(detach) }
   } catch (thrown) {
     detach()
     throw thrown

@@ -71,6 +71,7 @@ export function serverParts(some: Partial<ServerOptions> = {}): ServerOptions {
     queue: {
       counts: () => Promise.resolve(countsOf({ waiting: 20, active: 2, failed: 1 })), ping: () => Promise.resolve(),
     },
+    subscribe: () => Promise.reject(new Error('nothing is told here')),
     ...some,
   }
 }

@@ -1,0 +1,64 @@
+import { PipelineError } from '../../domain/errors.js'
+import { seriesKeyOf, type Series } from '../../domain/partition.js'
+import type { Synced } from '../../lake/sync-hot.js'
+import { EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, type CommandSpec, type Context, type FlagValues } from '../command.js'
+import { REQUEST_FLAGS, wantedOf } from '../request-flags.js'
+
+/** The flags that name series one by one. */
+export const SERIES_FLAGS = REQUEST_FLAGS.filter(({ flag }) => !/^--(type|from|to) /.test(flag)).map((one) =>
+  one.flag.startsWith('--symbols') ? { ...one, help: 'names: BTCUSDT,ETHUSDT' } : one)
+
+export const sync: CommandSpec = {
+  name: 'sync',
+  sentence: 'Brings hot rows up to now: closed candles from the exchange, after the newest row there is.',
+  example: 'candlelake sync --symbols BTCUSDT,ETHUSDT --intervals 1m,1h',
+  flags: [
+    ...SERIES_FLAGS,
+    { flag: '--from <time>', help: 'a UTC instant or month to begin at (default: after the newest hot row)' },
+  ],
+  exits: [EXIT_OK, EXIT_ERROR, EXIT_INTERRUPTED],
+  works: true,
+  run,
+}
+
+/** The series that flags name. @throws {BAD_USAGE} and what wrong names are refused with */
+export async function seriesOf(flags: FlagValues): Promise<{ series: readonly Series[]; fromUs: bigint | null }> {
+  const { dataset, symbols, intervals, range } = await wantedOf(flags, () => Promise.resolve(''))
+  if (!('names' in symbols) || intervals === null) {
+    throw new PipelineError('BAD_USAGE', 'here every series is named', {
+      at: '--symbols, --intervals', do: 'name them: --symbols BTCUSDT,ETHUSDT --intervals 1m,1h',
+    })
+  }
+  const series = symbols.names.flatMap((symbol) => intervals.map((interval) => ({ dataset, symbol, interval })))
+  return { series, fromUs: range.fromUs }
+}
+
+async function run(context: Context, flags: FlagValues): Promise<number> {
+  const { out, interrupts } = context
+  const wanted = await seriesOf(flags)
+  const { formatSeconds, plural } = await import('../render/format.js')
+  const startedMs = Date.now()
+  const app = await context.openApp()
+  const sum = { series: 0, rows: 0, stored: 0 }
+  try {
+    for await (const one of app.sync({ ...wanted, signal: interrupts.signal })) {
+      sum.series++
+      sum.rows += one.rows
+      sum.stored += one.stored
+      if (out.json && !out.quiet) out.resultJson({ v: 1, type: 'synced', ...shown(one) })
+      else if (out.verbose) out.note(`${seriesKeyOf(one.series)}  ${plural(one.rows, 'row')}`)
+    }
+  } catch (thrown) {
+    if (interrupts.ending === null) throw thrown
+  }
+  const seconds = (Date.now() - startedMs) / 1_000
+  if (out.json) out.resultJson({ v: 1, type: 'summary', ...sum, seconds })
+  else if (sum.rows === 0) out.result(`Nothing new of ${sum.series} series.`)
+  else out.result(`Stored ${plural(sum.stored, 'row')} of ${sum.series} series in ${formatSeconds(seconds)}.`)
+  return interrupts.ending?.code ?? 0
+}
+
+const iso = (us: bigint | null): string | null => (us === null ? null : new Date(Number(us / 1_000n)).toISOString())
+
+export const shown = ({ series, firstUs, lastUs, ...one }: Synced) =>
+  ({ series: seriesKeyOf(series), ...one, first: iso(firstUs), last: iso(lastUs) })

@@ -1,0 +1,80 @@
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import type { App } from './cli/app.js'
+import type { Services } from './compose-services.js'
+import type { Config } from './config.js'
+import { asPipelineError } from './domain/errors.js'
+import { addMonths, monthOfMs } from './domain/month.js'
+import { seriesKeyOf, type Series } from './domain/partition.js'
+import type { Log } from './domain/ports/observe.js'
+import type { Task } from './domain/ports/schedules.js'
+import { openSchedules } from './queues/schedules.js'
+
+/** Schedules at work in one process at once. */
+const AT_ONCE = 4
+
+type Work = Pick<App, 'sync' | 'plan'>
+type Figures = Readonly<Record<string, number>>
+
+/** Schedules, and what their ticks do. */
+export function composeSchedules(
+  config: Config, services: Services, log: Log, work: Work,
+): Pick<App, 'schedules' | 'runSchedules'> {
+  return {
+    schedules: async () => openSchedules(await services.backend()),
+    runSchedules: async ({ onTick }) => {
+      const backend = await services.backend()
+      const name = `${hostname().slice(0, 40)}-${process.pid}-${randomBytes(3).toString('hex')}`
+      return backend.ticks({
+        name, lockMs: config.jobLockSeconds * 1_000, concurrency: AT_ONCE,
+        onError: (error) => log.warn('schedule.queue_error', { message: asPipelineError(error).message }),
+        run: async (schedule, task, signal) => {
+          try {
+            const doing = task.kind === 'tail' ? syncAll(work, log, task, signal) : planMonths(work, task, signal)
+            const figures = await doing
+            log.info('schedule.ticked', { schedule, kind: task.kind, ...figures })
+            onTick({ schedule, kind: task.kind, ...figures })
+          } catch (thrown) {
+            const { code, message } = asPipelineError(thrown)
+            log.error('schedule.failed', { schedule, kind: task.kind, code, message })
+            throw thrown
+          }
+        },
+      })
+    },
+  }
+}
+
+/** A series that cannot be read keeps no other from it; a refusal that holds for all ends it. */
+async function syncAll(work: Work, log: Log, task: Task, signal: AbortSignal): Promise<Figures> {
+  const sum = { series: 0, rows: 0, stored: 0, failed: 0 }
+  for (const one of seriesOf(task)) {
+    try {
+      for await (const { rows, stored } of work.sync({ series: [one], fromUs: null, signal })) {
+        sum.series++
+        sum.rows += rows
+        sum.stored += stored
+      }
+    } catch (thrown) {
+      const { code, message } = asPipelineError(thrown)
+      if (code !== 'EXCHANGE_REFUSED') throw thrown
+      sum.failed++
+      log.warn('schedule.series_failed', { series: seriesKeyOf(one), code, message })
+    }
+  }
+  return sum
+}
+
+const seriesOf = ({ dataset, symbols, intervals }: Task): Series[] =>
+  symbols.flatMap((symbol) => intervals.map((interval) => ({ dataset, symbol, interval })))
+
+/** The last two whole months: what was late last time is looked at again, and what is done is not done twice. */
+async function planMonths(work: Work, task: Task, signal: AbortSignal): Promise<Figures> {
+  const lastMonth = addMonths(monthOfMs(Date.now()), -1)
+  const { dataset, symbols, intervals } = task
+  const request = { dataset, symbols: { names: symbols }, intervals, firstMonth: addMonths(lastMonth, -1), lastMonth }
+  const asked = { dataset, symbols, intervals, from: request.firstMonth, to: lastMonth }
+  const options = { dryRun: false, force: false, kind: 'incremental', asked, signal, onProgress: () => undefined } as const
+  const { todo, done } = await work.plan(request, options)
+  return { todo, done }
+}

@@ -1,0 +1,27 @@
+import type { Interval } from '../interval.js'
+import type { Series } from '../partition.js'
+
+/** `tail`: hot rows up to now. `months`: what the archive has published, as an incremental run. */
+export const TASK_KINDS = ['tail', 'months'] as const
+export type TaskKind = (typeof TASK_KINDS)[number]
+
+/** What is done at each tick, for every symbol and interval. */
+export type Task = {
+  readonly kind: TaskKind
+  readonly dataset: Series['dataset']
+  readonly symbols: readonly string[]
+  readonly intervals: readonly Interval[]
+}
+
+/** A task and when: `cron` is of five fields, or six with seconds first, in UTC. */
+export type Schedule = { readonly name: string; readonly cron: string; readonly task: Task }
+
+/** What is done again and again, kept with the queues. All @throws {QUEUE_UNREACHABLE}. */
+export interface Schedules {
+  /** Adds a schedule, or replaces the one of its name. @throws {BAD_USAGE} */
+  put(schedule: Schedule): Promise<void>
+  /** In order of names; `next` is when it ticks next. */
+  list(): Promise<readonly (Schedule & { readonly next: Date | null })[]>
+  /** Gives whether there was one. */
+  remove(name: string): Promise<boolean>
+}

@@ -1,0 +1,151 @@
+import { expect } from 'chai'
+import { openExchange } from '../../../src/adapters/binance/exchange-client.js'
+import type { FaultRule } from '../../../src/archive-server/fault-rule.js'
+import { writeKlineFile } from '../../../src/archive-server/kline-file.js'
+import { startArchiveServer, type ArchiveServer } from '../../../src/archive-server/server.js'
+import { syntheticCandles } from '../../../src/archive-server/synthetic-candles.js'
+import { syncHot } from '../../../src/lake/sync-hot.js'
+import { BTC_1M, MINUTE_US, usAt } from '../../support/hot-candles.js'
+import { tempFolder } from '../../support/temp-folder.js'
+import { openFresh, type Opened } from '../postgres/catalog-fixture.js'
+
+const at = (text: string): number => Date.parse(text)
+
+describe('sync of hot rows from the exchange', () => {
+  let catalog: Opened
+  let server: ArchiveServer
+  let home: Awaited<ReturnType<typeof tempFolder>>
+  let exchange: ReturnType<typeof openExchange>
+  let nowMs = 0
+
+  before(async () => {
+    home = await tempFolder()
+    const days = { seed: 3, stepMs: 60_000, unit: 'us' } as const
+    for (const [label, from, to] of [['2025-01', '2025-01-30', '2025-02-01'], ['2025-02', '2025-02-01', '2025-02-05']] as const) {
+      const rows = syntheticCandles({ ...days, fromMs: at(from), toMs: at(to) })
+      const file = { root: home.path, market: 'spot', period: 'monthly', symbol: 'BTCUSDT', interval: '1m' } as const
+      await writeKlineFile({ ...file, label, rows })
+    }
+    server = await startArchiveServer({ root: home.path, now: () => nowMs })
+  })
+  after(async () => {
+    await server.close()
+    await home.remove()
+  })
+
+  beforeEach(async () => {
+    nowMs = at('2025-02-02T00:00:30Z')
+    server.faults.clear()
+    server.faults.reset()
+    server.requests.length = 0
+    exchange = openExchange({ exchangeUrl: server.url, userAgent: 'test', patienceMs: 5_000 })
+    catalog = await openFresh()
+  })
+  afterEach(async () => {
+    await exchange.close()
+    await catalog.drop()
+  })
+
+  const sync = (fromUs: bigint | null = null, signal = new AbortController().signal) =>
+    syncHot({ hot: catalog.hot, exchange, hotDays: 2 }, BTC_1M, { fromUs, signal })
+  const newest = async () => (await catalog.hot.latest(BTC_1M, 1))[0]?.openTimeUs
+  const code = (work: Promise<unknown>) => work.then(() => null, (error: unknown) => (error as { code?: unknown }).code)
+  const provoke = async (rule: FaultRule) => {
+    server.faults.set(rule)
+    const startedMs = performance.now()
+    const outcome = await sync().then(({ rows }) => rows, (error: unknown) => (error as { code?: unknown }).code)
+    return { outcome, ms: performance.now() - startedMs }
+  }
+
+  it('begins HOT_DAYS ago, takes closed candles only, and goes on after the newest row', async () => {
+    const first = await sync()
+    expect(first).to.deep.include({ rows: 2_880, stored: 2_880, firstUs: usAt('2025-01-31'), lastUs: usAt('2025-02-01T23:59Z') })
+    expect(await sync()).to.deep.include({ rows: 0, stored: 0 })
+    nowMs = at('2025-02-02T00:02:59Z')
+    expect(await sync()).to.deep.include({ rows: 2, lastUs: usAt('2025-02-02T00:01Z') })
+    const [row] = await catalog.hot.latest(BTC_1M, 1)
+    expect(row?.closeTimeUs, 'as the archive will have it').to.equal(usAt('2025-02-02T00:02Z') - 1n)
+    expect(row?.volume, 'a candle that was open').to.not.equal('0.00000000')
+  })
+
+  it('never stores the candle that is open, one second before its end or with a clock of ours that is ahead', async () => {
+    for (let second = 55; second < 65; second++) {
+      nowMs = at('2025-02-02T00:00:00Z') + second * 1_000 + 500
+      await sync()
+      const wanted = second < 60 ? usAt('2025-02-01T23:59Z') : usAt('2025-02-02T00:00Z')
+      expect(await newest(), `second ${second}`).to.equal(wanted)
+    }
+  })
+
+  it('begins where it is told', async () => {
+    expect(await sync(usAt('2025-02-01T12:00Z'))).to.deep.include({ rows: 720, firstUs: usAt('2025-02-01T12:00Z') })
+  })
+
+  it('what is stopped goes on where it was', async () => {
+    server.faults.set({ latencyMs: 200 })
+    const stop = new AbortController()
+    const syncing = sync(null, stop.signal)
+    setTimeout(() => stop.abort(), 700)
+    await syncing.catch(() => undefined)
+    server.faults.clear()
+    const stored = await catalog.hot.latest(BTC_1M, 5_000)
+    expect(stored.length % 1_000).to.equal(0)
+    expect(stored.length).to.be.within(1_000, 2_000)
+    await sync()
+    const all = await catalog.hot.latest(BTC_1M, 5_000)
+    expect(all.map(({ openTimeUs }) => openTimeUs)).to.deep.equal(
+      Array.from({ length: 2_880 }, (_, n) => usAt('2025-01-31') + BigInt(n) * MINUTE_US))
+  })
+
+  it('waits as long as 429 asks for, then goes on', async () => {
+    const { outcome, ms } = await provoke({ match: '/klines', tooManyRequests: { count: 1, retryAfterSeconds: 1 } })
+    expect(outcome).to.equal(2_880)
+    expect(ms).to.be.greaterThan(1_000)
+    expect(server.faults.counts.tooManyRequests).to.equal(1)
+  })
+
+  it('says so when 429 asks for more patience than it has', async () => {
+    const { outcome } = await provoke({ match: '/klines', tooManyRequests: { count: 1, retryAfterSeconds: 60 } })
+    expect(outcome).to.equal('EXCHANGE_BUSY')
+    const asked = server.requests.length
+    server.faults.clear()
+    expect(await code(sync())).to.equal('EXCHANGE_BUSY')
+    expect(server.requests.length, 'requests within the pause').to.equal(asked)
+  })
+
+  it('418 ends everything that asks, without another request', async () => {
+    const { outcome } = await provoke({ match: '/klines', bannedSeconds: 60, times: 1 })
+    expect(outcome).to.equal('EXCHANGE_BANNED')
+    const asked = server.requests.length
+    expect(await code(sync(usAt('2025-02-01')))).to.equal('EXCHANGE_BANNED')
+    expect(server.requests.length).to.equal(asked)
+  })
+
+  it('451 is told with what to do, and is not tried again', async () => {
+    const { outcome } = await provoke({ match: '/klines', restricted: true })
+    expect(outcome).to.equal('EXCHANGE_RESTRICTED')
+    expect(server.faults.counts.restricted).to.equal(1)
+  })
+
+  it('pauses until the minute is over when much of its weight is used', async () => {
+    nowMs = at('2025-02-02T00:00:58.500Z')
+    const { outcome, ms } = await provoke({ match: '/klines', usedWeight: 5_000, times: 1 })
+    expect(outcome).to.equal(2_880)
+    expect(ms).to.be.within(1_500, 5_000)
+  })
+
+  it('survives resets, failures and pages that are none of the exchange', async () => {
+    const rules: FaultRule[] = [{ dropFrom: 0 }, { dropFrom: 500 }, { errorRate: 1 }, { truncate: true }, { htmlPage: true }]
+    for (const rule of rules) {
+      await catalog.hot.delete({ ...BTC_1M, fromUs: 0n, toUs: usAt('2030-01-01') })
+      expect((await provoke({ match: '/klines', times: 2, ...rule })).outcome, JSON.stringify(rule)).to.equal(2_880)
+    }
+  })
+
+  it('names a symbol or a market that the exchange does not have', async () => {
+    const ports = { hot: catalog.hot, exchange, hotDays: 2 }
+    const o = { fromUs: null, signal: new AbortController().signal }
+    expect(await code(syncHot(ports, { ...BTC_1M, symbol: 'NOPEUSDT' }, o))).to.equal('EXCHANGE_REFUSED')
+    expect(await code(syncHot(ports, { ...BTC_1M, dataset: 'um-klines' }, o))).to.equal('BAD_MARKET')
+  })
+})
