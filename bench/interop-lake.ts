@@ -36,10 +36,11 @@ export async function archiveOfTwoMarkets(b: BenchContext): Promise<string> {
   const root = join(b.dir, 'archive')
   await writeSampleArchive(root)
   for (const month of UM_MONTHS) {
-    const [fromMs, toMs] = [month, addMonths(month, 1)].map((at) => Date.parse(`${at}-01T00:00:00Z`)) as [number, number]
+    const [fromMs, toMs] = [Date.parse(`${month}-01T00:00:00Z`), Date.parse(`${addMonths(month, 1)}-01T00:00:00Z`)]
     for (const [interval, stepMs] of [['1m', 60_000], ['1h', 3_600_000]] as const) {
       const rows = syntheticCandles({ seed: fromMs / stepMs, fromMs, toMs, stepMs })
-      await writeKlineFile({ root, market: 'um', period: 'monthly', symbol: 'BTCUSDT', interval, label: month, header: true, rows })
+      const file = { market: 'um', period: 'monthly', symbol: 'BTCUSDT', interval, label: month } as const
+      await writeKlineFile({ root, ...file, header: true, rows })
     }
   }
   const served = await serveArchive(root)
@@ -55,7 +56,8 @@ export async function lakeByPipeline(b: BenchContext, archiveUrl: string, numeri
   const postgres = await acquireEmbeddedPostgres({ home })
   b.atEnd(() => postgres.release())
   for (const interval of ['1m', '1h'] as const) {
-    const spot = { symbols: ['BTCUSDT', 'ETHUSDT'], interval, firstMonth: '2024-11', lastMonth: '2025-01', partitions: 6 }
+    const both = { symbols: ['BTCUSDT', 'ETHUSDT'], partitions: 6 }
+    const spot = { ...both, interval, firstMonth: '2024-11', lastMonth: '2025-01' }
     const um = { symbols: ['BTCUSDT'], interval, firstMonth: UM_MONTHS[0], lastMonth: UM_MONTHS[1], partitions: 2 }
     await runPipeline(config, spot)
     await runPipeline(config, { ...um, dataset: 'um-klines' })
@@ -80,7 +82,8 @@ export async function ourReading(b: BenchContext, root: string, lake: NumericTyp
     }
     const expected = join(b.dir, 'expected', lake, dataset)
     await written.write(expected)
-    read.push({ lake, glob: `${root}/${dataset}/**/data.parquet`, expected, columns: written.columns, rows: written.rows, files })
+    const { columns, rows } = written
+    read.push({ lake, glob: `${root}/${dataset}/**/data.parquet`, expected, columns, rows, files })
   }
   await opened.close()
   return read

@@ -25,10 +25,12 @@ type Compared = {
 
 /** Lakes of the whole pipeline, read by others: every value against our own reading, and the examples of the docs. */
 export const interop: Bench = async (b) => {
-  const { version } = await python(b, ['-c', `import ${PACKAGES}, sys, json; print(json.dumps({'version': sys.version}))`])
+  const look = `import ${PACKAGES}, sys, json; print(json.dumps({'version': sys.version}))`
+  const { version } = await python(b, ['-c', look])
     .catch((thrown: unknown) => {
-      throw new Error(`${b.python} with ${PACKAGES} is needed: make a venv, pip install ${PACKAGES.replaceAll(',', '')} ` +
-        `there, and give its Python as --python PATH`, { cause: thrown })
+      const install = `pip install ${PACKAGES.replaceAll(',', '')}`
+      const why = `${b.python} with ${PACKAGES} is needed: make a venv, ${install} there, and give its Python as --python PATH`
+      throw new Error(why, { cause: thrown })
     }) as { version: string }
   const archive = await archiveOfTwoMarkets(b)
   const double = await lakeByPipeline(b, archive, 'double')
@@ -63,7 +65,8 @@ async function examples(b: BenchContext, root: string): Promise<void> {
   const folder = join(b.dir, 'reader')
   await mkdir(folder)
   await symlink(root, join(folder, 'lake'))
-  const found = (await python(b, [join(ROOT, 'bench/interop/run_examples.py'), join(ROOT, 'docs/query.md')], folder)) as Example[]
+  const [program, page] = [join(ROOT, 'bench/interop/run_examples.py'), join(ROOT, 'docs/query.md')]
+  const found = (await python(b, [program, page], folder)) as Example[]
   const lake = await ParquetLake.open(root)
   const query = new CandleQuery(lake)
   const highs = await query.sql<{ symbol: string; high: number }>(

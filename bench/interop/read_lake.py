@@ -1,7 +1,7 @@
 """Reads the lakes of a manifest with pyarrow, Polars, pandas and DuckDB, and counts the values that differ from ours.
 
-argv[1] is the manifest. Prints one JSON object: versions, and of each reader, lake, dataset and way the rows and cells
-that were compared and how many differ. Every value is compared exactly: doubles by their bits, decimals by their digits.
+argv[1] is the manifest. Prints one JSON object: versions, and of each reader, lake and way the rows and cells that
+were compared and how many differ. Every value is compared exactly: doubles by their bits, decimals by their digits.
 """
 import glob
 import json

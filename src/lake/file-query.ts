@@ -169,7 +169,8 @@ const withSkipped = (cost: Figures, bytes: number): Figures =>
 function directCost(shapes: readonly FileShape[], footers: Figures, fetched: SqlQuestion['fetched']): Figures {
   const bytes = shapes.reduce((sum, shape) => sum + shape.bytes, 0)
   const requests = footers.requests + fetched.requests
-  return withSkipped({ ...footers, files: shapes.length, requests, bytesRead: footers.bytesRead + fetched.bytesRead }, bytes)
+  const bytesRead = footers.bytesRead + fetched.bytesRead
+  return withSkipped({ ...footers, files: shapes.length, requests, bytesRead }, bytes)
 }
 
 const LOCAL: Path = { path: 'local', reason: null }

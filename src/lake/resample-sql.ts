@@ -5,8 +5,8 @@ import type { ResamplePlan } from '../domain/resample.js'
 import { statsOf } from './lake-stats.js'
 
 /**
- * `arg_min` and `arg_max` need no order: `first(open ORDER BY open_time)` sorts every bucket. `footers` are those of the
- * files that are read.
+ * `arg_min` and `arg_max` need no order: `first(open ORDER BY open_time)` sorts every bucket. `footers` are those of
+ * the files that are read.
  */
 export function resampleSql(
   dataset: Dataset,
@@ -30,16 +30,17 @@ export function resampleSql(
 }
 
 /**
- * Up to here a product with 10^8 is nearer to the whole number that is meant than to any other: the double is at most 0.19
- * from it by its own rounding, the product 0.25 by another.
+ * Up to here a product with 10^8 is nearer to the whole number that is meant than to any other: the double is at most
+ * 0.19 from it by its own rounding, the product 0.25 by another.
  */
 const ROUND_BELOW = 33_554_432
 
 const isWithin = (value: unknown, limit: number): boolean => typeof value === 'number' && Math.abs(value) < limit
 
 /**
- * The same sum as `exactTotal`, of values whose footers say that all are small. The cast rounds to the nearest. Years of
- * 1m to 1d by totals of this kind take 1.03 times the processor time of fsum, by `exactTotal` 1.65 times, with `round` 1.14.
+ * The same sum as `exactTotal`, of values whose footers say that all are small. The cast rounds to the nearest. Years
+ * of 1m to 1d by totals of this kind take 1.03 times the processor time of fsum, by `exactTotal` 1.65 times, with
+ * `round` 1.14.
  */
 const exactTotalOfSmall = (column: string): string =>
   `(sum((${column} * 1e8)::BIGINT)::VARCHAR || 'e-8')::DOUBLE`

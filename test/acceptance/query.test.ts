@@ -90,7 +90,8 @@ describe('acceptance: candlelake query', function () {
       columns: [{ name: 'bars', type: 'BIGINT' }],
       items: [{ bars: 100 }],
     })
-    expect(good['cost']).to.have.keys('files', 'requests', 'bytesRead', 'bytesSkipped', 'cacheHits', 'seconds', 'path', 'reason')
+    const names = ['files', 'requests', 'bytesRead', 'bytesSkipped', 'cacheHits', 'seconds', 'path', 'reason']
+    expect(good['cost']).to.have.keys(names)
     expect(good['cost']).to.include({ path: 'local', reason: null })
     const bad = await query(`copy spot_klines to '${home.dir}/stolen.csv'`, '--json')
     expect(bad.code).to.equal(1)
@@ -124,8 +125,10 @@ describe('acceptance: candlelake query', function () {
     expect(good).to.deep.include({ items: [{ close: 0.5 }] })
     expect(good['cost']).to.deep.include({ path: 'local', reason: null })
     expect(errorOf(await query('--file', 'ftp://host/x', 'select 1', '--json'))).to.include({ code: 'BAD_USAGE' })
-    expect(errorOf(await query('--file', `${file}.none`, 'select 1 from files', '--json'))).to.include({ code: 'OBJECT_ABSENT' })
-    expect(errorOf(await query('--file', file, `select * from '${file}'`, '--json'))).to.include({ code: 'SQL_REFUSED' })
+    const absent = await query('--file', `${file}.none`, 'select 1 from files', '--json')
+    expect(errorOf(absent)).to.include({ code: 'OBJECT_ABSENT' })
+    const byPath = await query('--file', file, `select * from '${file}'`, '--json')
+    expect(errorOf(byPath)).to.include({ code: 'SQL_REFUSED' })
   })
 
   it('Ctrl-C ends it, and neither its process nor its folder is left', async () => {

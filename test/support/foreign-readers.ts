@@ -18,7 +18,7 @@ export type ForeignReader = {
 
 type Parsers = NonNullable<Parameters<typeof parquetReadObjects>[0]['parsers']>
 
-/** Readers that are none of DuckDB's: JavaScript, the Rust implementation, and Polars where npm brings its native part. */
+/** Readers that are none of DuckDB's: JavaScript, Rust's implementation, and Polars where npm brings its native part. */
 export function foreignReaders(): Readonly<Record<string, ForeignReader>> {
   const polars = loadedPolars()
   return {
@@ -45,7 +45,9 @@ async function byParquetWasm(path: string): Promise<PlainRow[]> {
 function valuesOf(vector: Vector | null): readonly unknown[] {
   if (vector === null) return []
   const type = String(vector.type)
-  if (!/^(Timestamp|Decimal)/.test(type)) return Array.from({ length: vector.length }, (_, n) => vector.get(n) as unknown)
+  if (!/^(Timestamp|Decimal)/.test(type)) {
+    return Array.from({ length: vector.length }, (_, n) => vector.get(n) as unknown)
+  }
   return vector.data.flatMap(({ values }) =>
     values instanceof Uint32Array ? wholeNumbers(values) : [...(values as BigInt64Array)],
   )

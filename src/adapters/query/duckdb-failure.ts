@@ -42,5 +42,7 @@ export const refused = (why: string, cause?: unknown): PipelineError =>
 
 /** Paths of this machine say nothing to whoever asked; the query of an address may be a signature. */
 const firstLine = (text: string): string =>
-  (text.split('\n')[0] ?? '').replace(/"[^"]*\/([^"/]+\/[^"/]+)"/g, '"…/$1"').replace(/(https?:\/\/[^\s"'?]*)\?[^\s"']*/g, '$1?…')
+  (text.split('\n')[0] ?? '')
+    .replace(/"[^"]*\/([^"/]+\/[^"/]+)"/g, '"…/$1"')
+    .replace(/(https?:\/\/[^\s"'?]*)\?[^\s"']*/g, '$1?…')
     .slice(0, 300)

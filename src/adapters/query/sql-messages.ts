@@ -7,7 +7,9 @@ import type { Scan } from '../../domain/query-plan.js'
 /** What a question's process is told at its start. */
 export type ChildOptions = { readonly limits: QueryLimits; readonly tempDir: string }
 
-/** What it is asked, in this order: `plan`, perhaps `httpfs`, `run`, `next` until there is no frame, `fetched` after `httpfs`. */
+/**
+ * What it is asked, in this order: `plan`, perhaps `httpfs`, `run`, `next` until there is no frame, `fetched` after `httpfs`.
+ */
 export type Asked =
   | {
       readonly kind: 'plan'

@@ -21,7 +21,9 @@ export type Frame = {
 /** The answer of one statement; leaving the loop over `frames` ends the work. */
 export type Answer = { readonly columns: readonly ResultColumn[]; readonly frames: AsyncIterable<Frame> }
 
-/** Local Parquet files under a dataset's name or `files`; `range` is the only part of `open_time` that may be read of them. */
+/**
+ * Local Parquet files under a dataset's name or `files`; `range` is the only part of `open_time` that may be read of them.
+ */
 export type FileView = {
   readonly dataset: Dataset | 'files'
   readonly paths: readonly string[]

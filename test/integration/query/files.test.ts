@@ -34,7 +34,8 @@ describe('questions to Parquet files', function () {
   const local = (name: string): string => join(folder.path, 'served/data', name)
   const remote = (name: string): string => `${server.url}/data/${name}`
   const ask = (...addresses: string[]): FileQuery => {
-    const query = openFileQuery(addresses, config, { cacheDir: join(folder.path, `cache-${++caches}`), timeoutSeconds: 20 })
+    const cacheDir = join(folder.path, `cache-${++caches}`)
+    const query = openFileQuery(addresses, config, { cacheDir, timeoutSeconds: 20 })
     opened.push(query)
     return query
   }
@@ -85,7 +86,8 @@ describe('questions to Parquet files', function () {
   }
 
   it('the file has Bloom filters, and they are fetched where a condition may ask them', async () => {
-    const [[filters]] = (await files.query(`SELECT count(bloom_filter_offset) FROM parquet_metadata('${local('flat.parquet')}')`)) as [[string]]
+    const counting = `SELECT count(bloom_filter_offset) FROM parquet_metadata('${local('flat.parquet')}')`
+    const [[filters]] = (await files.query(counting)) as [[string]]
     expect(Number(filters)).to.be.greaterThan(0)
     const result = ask(remote('flat.parquet')).sql(`select count(*) as n from files where name = 'nobody'`)
     expect(await result.rows()).to.deep.equal([{ n: 0 }])
@@ -93,7 +95,8 @@ describe('questions to Parquet files', function () {
   })
 
   it('nested columns and names with blanks are read as DuckDB reads them', async () => {
-    const sql = `select "the name", sum(nested.a) as a, max(nested.b[1]) as b from files where id < 60 group by 1 order by 1 limit 3`
+    const sql = `select "the name", sum(nested.a) as a, max(nested.b[1]) as b
+      from files where id < 60 group by 1 order by 1 limit 3`
     const rows = await ask(remote('odd.parquet')).sql(sql).rows()
     expect(rows).to.have.length(3)
     expect(rows).to.deep.equal(await ask(local('odd.parquet')).sql(sql).rows())
@@ -101,8 +104,10 @@ describe('questions to Parquet files', function () {
 
   it('several files are one table, and one of other columns is named', async () => {
     const both = ask(remote('flat.parquet'), local('more.parquet'))
-    expect(await both.sql('select count(*) as n, max(id) as top from files').rows()).to.deep.equal([{ n: 200_010, top: 200_009 }])
-    const error = await failingWith('SCHEMA_MISMATCH', ask(local('flat.parquet'), local('odd.parquet')).sql('select 1 from files').rows())
+    const rows = await both.sql('select count(*) as n, max(id) as top from files').rows()
+    expect(rows).to.deep.equal([{ n: 200_010, top: 200_009 }])
+    const unlike = ask(local('flat.parquet'), local('odd.parquet'))
+    const error = await failingWith('SCHEMA_MISMATCH', unlike.sql('select 1 from files').rows())
     expect(error.facts).to.include({ want: 'name VARCHAR', found: 'the name VARCHAR', at: local('odd.parquet') })
   })
 
@@ -118,17 +123,19 @@ describe('questions to Parquet files', function () {
     const link = new S3Link(s3Connection(s3))
     const store = openS3ObjectStore({ url: newPrefix(s3), link })
     const path = local('flat.parquet')
-    await store.put({ key: 'a/flat.parquet', path, sha256Hex: createHash('sha256').update(await readFile(path)).digest('hex') })
+    const sha256Hex = createHash('sha256').update(await readFile(path)).digest('hex')
+    await store.put({ key: 'a/flat.parquet', path, sha256Hex })
     const environment = {
       CANDLELAKE_HOME: folder.path, S3_ENDPOINT: s3.endpoint, S3_ACCESS_KEY_ID: s3.accessKeyId,
       S3_SECRET_ACCESS_KEY: s3.secretAccessKey, S3_REGION: s3.region,
     }
     const there = await resolveConfig({ flags: {}, environment, dotenv: {}, userHome: folder.path, cores: 2 })
-    const query = openFileQuery([`${store.url}/a/flat.parquet`], there.config, { cacheDir: join(folder.path, 'cache-s3') })
+    const cacheDir = join(folder.path, 'cache-s3')
+    const query = openFileQuery([`${store.url}/a/flat.parquet`], there.config, { cacheDir })
     const result = query.sql(questions[1]!)
     expect(await result.rows()).to.deep.equal(await ask(path).sql(questions[1]!).rows())
     expect((await result.cost).bytesSkipped).to.be.greaterThan(1_000_000)
-    const absent = openFileQuery([`${store.url}/a/none.parquet`], there.config, { cacheDir: join(folder.path, 'cache-s3') })
+    const absent = openFileQuery([`${store.url}/a/none.parquet`], there.config, { cacheDir })
     await failingWith('OBJECT_ABSENT', absent.sql('select 1 from files').rows())
     await Promise.all([query.close(), absent.close(), link.close()])
   })
@@ -138,7 +145,8 @@ describe('questions to Parquet files', function () {
       const flags = { CANDLELAKE_HOME: folder.path, QUERY_HTTPFS: 'auto', QUERY_EXTENSION_DIR: extensionDir }
       const sources = { flags, environment: {}, dotenv: {}, userHome: folder.path, cores: 2 }
       const auto = (await resolveConfig(sources)).config
-      const query = openFileQuery(addresses, auto, { cacheDir: join(folder.path, `cache-${++caches}`), timeoutSeconds: 20 })
+      const cacheDir = join(folder.path, `cache-${++caches}`)
+      const query = openFileQuery(addresses, auto, { cacheDir, timeoutSeconds: 20 })
       opened.push(query)
       return query
     }
@@ -161,7 +169,8 @@ describe('questions to Parquet files', function () {
 
     it('a file that is no signed extension of this DuckDB is not loaded', async () => {
       const [[version, platform]] = (await files.query(
-        `SELECT (SELECT library_version FROM pragma_version()), (SELECT platform FROM pragma_platform())`)) as [[string, string]]
+        `SELECT (SELECT library_version FROM pragma_version()), (SELECT platform FROM pragma_platform())`,
+      )) as [[string, string]]
       const dir = join(folder.path, 'extensions')
       await mkdir(join(dir, version, platform), { recursive: true })
       await writeFile(join(dir, version, platform, 'httpfs.duckdb_extension'), Buffer.alloc(4_096, 7))
@@ -171,7 +180,8 @@ describe('questions to Parquet files', function () {
     })
 
     it('files that it may not have are read by ranges', async () => {
-      const result = (await asking(folder.path, remote('flat.parquet').replace('//', '//user:word@'))).sql('select max(id) as top from files')
+      const withPassword = remote('flat.parquet').replace('//', '//user:word@')
+      const result = (await asking(folder.path, withPassword)).sql('select max(id) as top from files')
       expect(await result.rows()).to.deep.equal([{ top: 199_999 }])
       expect((await result.cost).reason).to.equal('passwords stay out of the process that answers')
     })
@@ -211,7 +221,9 @@ describe('questions to Parquet files', function () {
       ['OBJECT_CORRUPT', local('empty.parquet')],
       ['STORE_UNREACHABLE', 'http://127.0.0.1:9/x.parquet'],
     ]
-    for (const [code, address] of wrong) await failingWith(code as 'OBJECT_ABSENT', ask(address).sql('select 1 from files').rows())
+    for (const [code, address] of wrong) {
+      await failingWith(code as 'OBJECT_ABSENT', ask(address).sql('select 1 from files').rows())
+    }
     for (const address of ['ftp://host/x', 's3://bucket', '/data/*.parquet', ''])
       expect(() => ask(address), address).to.throw(PipelineError).with.property('code', 'BAD_USAGE')
   })
@@ -222,11 +234,13 @@ describe('questions to Parquet files', function () {
     expect(await query.sql('select max(id) as top from files').rows()).to.deep.equal([{ top: 199_999 }])
     await copyFile(local('odd.parquet'), local('changing.parquet'))
     await failingWith('PRECONDITION_FAILED', query.sql('select max(id) as top from files').rows())
-    expect(await query.sql('select max(nested.a) as top from files').rows(), 'asked again').to.deep.equal([{ top: 199_999 }])
+    const again = await query.sql('select max(nested.a) as top from files').rows()
+    expect(again, 'asked again').to.deep.equal([{ top: 199_999 }])
   })
 
   it('every hostile text that DuckDB could answer is refused here too, and no file has changed', async () => {
-    const hash = async (): Promise<string> => createHash('sha256').update(await readFile(local('flat.parquet'))).digest('hex')
+    const hash = async (): Promise<string> =>
+      createHash('sha256').update(await readFile(local('flat.parquet'))).digest('hex')
     const before = await hash()
     await refuseAll(ask(remote('flat.parquet')))
     expect(await hash()).to.equal(before)

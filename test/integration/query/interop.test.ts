@@ -40,7 +40,7 @@ describe('files of ours, read by others', () => {
     }
   }
 
-  it('what is compared has microseconds, fractions that are no short decimals, and decimals beyond a double', async () => {
+  it('what is compared has microseconds, long fractions, and decimals beyond a double', async () => {
     const [double] = (await written('zstd', 'double')).rows
     const [decimal] = (await written('zstd', 'decimal')).rows
     expect([double?.closeTimeUs, double?.quoteVolume]).to.deep.equal([1735693199999999n, 0.30000000000000004])
