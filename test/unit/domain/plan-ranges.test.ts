@@ -10,7 +10,7 @@ const int64 = (value: bigint): Uint8Array => {
 }
 
 /** Three row groups of ten rows; each has 10 bytes of open_time, 100 of close, 1,000 of volume. */
-function footer(statistics = true): ParquetFooter {
+function footer(statistics = true, type = 'TIMESTAMPTZ'): ParquetFooter {
   const rowGroups = [0, 1, 2].map((n) => {
     const at = 4 + n * 1_110
     const part = (column: string, start: number, size: number) => ({
@@ -28,7 +28,7 @@ function footer(statistics = true): ParquetFooter {
       chunks: [part('open_time', at, 10), part('close', at + 10, 100), part('volume', at + 110, 1_000)],
     }
   })
-  return { bytes: 4_000, rows: 30, columns: [], rowGroups, metadata: {}, start: 3_400 }
+  return { bytes: 4_000, rows: 30, columns: [{ name: 'open_time', type }], rowGroups, metadata: {}, start: 3_400 }
 }
 
 const range = (fromUs: bigint | null, toUs: bigint | null) => ({ fromUs, toUs })
@@ -51,7 +51,9 @@ describe('planRanges', () => {
   })
 
   it('takes every row group where the statistics do not tell', () => {
-    expect(planRanges(footer(false), { columns: ['close'], range: range(10n, 20n) }).groups).to.deep.equal([0, 1, 2])
+    const wanted = { columns: ['close'], range: range(10n, 20n) }
+    expect(planRanges(footer(false), wanted).groups).to.deep.equal([0, 1, 2])
+    expect(planRanges(footer(true, 'TIMESTAMP_MS'), wanted).groups, 'another unit').to.deep.equal([0, 1, 2])
   })
 })
 
