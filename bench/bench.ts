@@ -12,6 +12,8 @@ export type BenchContext = {
   readonly parts: readonly string[]
   /** Where nodejs-polars is loaded from: a folder with `node_modules`; null is this project. */
   readonly polars: string | null
+  /** The Python that `interop` runs. */
+  readonly python: string
   readonly say: (line: string) => void
   readonly figure: (name: string, value: number, unit: string, target?: Target) => void
   /** Runs at the end, also after a failure or Ctrl-C; the latest comes first. */

@@ -10,6 +10,7 @@ import { HOT_NUMBERS } from '../src/domain/hot-candle.js'
 import type { Held } from '../src/domain/ports/hot-store.js'
 import { sliceOf } from '../src/domain/slice.js'
 import type { Bench, BenchContext } from './bench.js'
+import { notify } from './hot-notify.js'
 import { interleaved, ratioOf, timed } from './interleave.js'
 import { migration } from './hot-migration.js'
 import { candles, empty, MINUTE_US, series, START_US } from './hot-rows.js'
@@ -34,6 +35,7 @@ export const hot: Bench = async (b) => {
   if (wants('read')) await read(b, catalog)
   if (wants('retention')) await retention(b, catalog)
   if (wants('migrate')) await migration(b, catalog)
+  if (wants('notify')) await notify(b, { catalog, series, candles })
 }
 
 /** COPY alone and what storing adds: the merge, and that an equal row is replaced. */
@@ -68,7 +70,7 @@ async function batches(b: BenchContext, catalog: Catalog): Promise<void> {
     await catalog.hot.save(series(0), rows, 'closed')
     const run = (merge: typeof mergeArrays) => async (): Promise<number> => {
       await empty(catalog)
-      const batch = { seriesId: 1, standing: 1, rows }
+      const batch = { series: series(0), standing: 1, rows }
       return await timed(() => inTransaction(source(catalog), (client) => merge(client, batch)))
     }
     const sides = { arrays: run(mergeArrays), copy: run(mergeCopy) }

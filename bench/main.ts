@@ -14,9 +14,10 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   query: async () => (await import('./query.js')).query,
   s3: async () => (await import('./s3.js')).s3,
   hot: async () => (await import('./hot.js')).hot,
+  interop: async () => (await import('./interop.js')).interop,
 }
 
-const USAGE = `usage: npm run bench -- NAME [--check] [--small] [--rounds N] [--part NAME] [--polars DIR]
+const USAGE = `usage: npm run bench -- NAME [--check] [--small] [--rounds N] [--part NAME] [--polars DIR] [--python PATH]
 NAME is one of ${Object.keys(BENCHES).join(', ')}; bench/README.md says what they measure.`
 
 const say = (line: string): void => console.log(line)
@@ -29,6 +30,7 @@ const { values: flags, positionals: [name = ''] } = parseArgs({
     rounds: { type: 'string' },
     part: { type: 'string', multiple: true, default: [] },
     polars: { type: 'string' },
+    python: { type: 'string', default: 'python3' },
   },
 })
 
@@ -49,7 +51,7 @@ async function run(load: () => Promise<Bench>): Promise<number> {
   endings.push(() => rm(dir, { recursive: true, force: true }))
   const figures: Figure[] = []
   const context: BenchContext = {
-    dir, say, small: flags.small, parts: flags.part, polars: flags.polars ?? null,
+    dir, say, small: flags.small, parts: flags.part, polars: flags.polars ?? null, python: flags.python,
     rounds: flags.rounds === undefined ? null : Number(flags.rounds),
     figure: (figureName, value, unit, target = null) => {
       figures.push({ name: `${name}.${figureName}`, value, unit, target })

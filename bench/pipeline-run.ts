@@ -1,14 +1,17 @@
 import type { Workers } from '../src/cli/app.js'
 import { openApp } from '../src/compose.js'
 import type { Config } from '../src/config.js'
+import type { Dataset } from '../src/domain/dataset.js'
 import type { Interval } from '../src/domain/interval.js'
 import type { Log, WorkEvent } from '../src/domain/ports/observe.js'
 import type { Run } from '../src/domain/ports/plan-catalog.js'
 import { STAGES } from '../src/jobs/stages.js'
 import { timed } from './interleave.js'
 
-/** What to backfill: these symbols' spot klines of one interval, months inclusive. */
+/** What to backfill: these symbols' klines of one interval, months inclusive. */
 export type WantedRun = {
+  /** Default: spot klines. */
+  readonly dataset?: Dataset
   readonly symbols: readonly string[]
   readonly interval: Interval
   readonly firstMonth: string
@@ -60,8 +63,8 @@ export async function runPipeline(config: Config, wanted: WantedRun): Promise<Pi
 
 /** Makes a run of what is wanted, all of which must be to do. */
 export async function planRun(app: ReturnType<typeof openApp>, wanted: WantedRun): Promise<Run> {
-  const { symbols: names, interval, firstMonth, lastMonth } = wanted
-  const request = { dataset: 'spot-klines', symbols: { names }, intervals: [interval], firstMonth, lastMonth } as const
+  const { dataset = 'spot-klines', symbols: names, interval, firstMonth, lastMonth } = wanted
+  const request = { dataset, symbols: { names }, intervals: [interval], firstMonth, lastMonth } as const
   const report = await app.plan(request, {
     dryRun: false, force: false, asked: {}, signal: new AbortController().signal, onProgress: () => undefined,
   })

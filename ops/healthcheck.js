@@ -1,5 +1,6 @@
-// Asks the process of this container, a worker or the server, how it is: exit code 0 if it says well. /readyz also asks
-// catalog and queue; /livez only whether the process turns, so that no supervisor ends workers for a Redis that is away.
+// Asks the process of this container, a worker or the server, how it is: exit code 0 if it says well. /livez only whether
+// its event loop turns, so that no supervisor ends workers for a Redis that is away; /readyz also catalog and queue, and
+// of a worker the lake, and whether it takes jobs.
 const port = process.env.METRICS_PORT || process.env.SERVER_PORT || '3000'
 const path = process.argv[2] ?? '/livez'
 try {

@@ -2,6 +2,7 @@ import { openHttp } from './adapters/binance/http.js'
 import { httpOptionsOf } from './compose-http.js'
 import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
+import { ownLake, refuseForeignStaging } from './workers/owner.js'
 
 /** What keeps the catalog, for people; opens it. @throws {CATALOG_UNREACHABLE, EMBEDDED_FAILED} */
 export async function describeCatalog(config: Config, services: Services): Promise<string> {
@@ -17,6 +18,13 @@ export async function describeCatalog(config: Config, services: Services): Promi
 export async function describeQueue(config: Config, services: Services): Promise<string> {
   const server = await (await services.backend()).describe()
   return config.queueUrl === null ? 'Postgres, in the catalog' : server
+}
+
+/** Looks at the markers of lake and staging, and writes none. @throws {LAKE_MISMATCH} when they name another catalog */
+export async function askOwner(what: 'lake' | 'staging', services: Services): Promise<void> {
+  const ports = await services.ownerPorts({ dryRun: true })
+  if (what === 'lake') await ownLake(ports, { dryRun: true })
+  else await refuseForeignStaging(await services.stagingStore(), ports)
 }
 
 /** Any answer of the archive will do; its Date header tells how wrong this clock is. @throws {ARCHIVE_UNREACHABLE} */

@@ -6,26 +6,31 @@ import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
 import { PipelineError } from './domain/errors.js'
 
-type HotWork = Pick<App, 'hot' | 'repository' | 'loadHot' | 'loadHotCsv' | 'pruneHot'>
+type HotWork = Pick<App, 'hot' | 'subscribe' | 'repository' | 'loadHot' | 'loadHotCsv' | 'pruneHot'>
 
 /** What is done with hot rows; DuckDB is loaded where months are read. */
 export function composeHot({ numericType, hotDays }: Config, services: Services): HotWork {
   const hot = async () => (await services.catalog()).hot
   return {
     hot,
+    subscribe: async (series, listener, o) => {
+      const { listenerIn } = await import('./lake/feed-listener.js')
+      return await (await services.catalog()).feed.subscribe(series, listenerIn(numericType, listener), o)
+    },
     repository: async () => {
       const { hybridRepository } = await import('./lake/hybrid-repository.js')
       return hybridRepository({ hot: await hot(), lake: await services.query(), numericType })
     },
     loadHot: async function* ({ filter, signal }) {
-      const { hot, keeper } = await services.catalog()
+      const { opened: { hot, keeper } } = await services.adopted()
       const { loadMonths } = await import('./lake/load-hot.js')
       yield* loadMonths({ hot, keeper, lake: await services.query(), numericType }, filter, signal)
     },
     loadHotCsv: async ({ series, file, signal }) => {
       const { klineCsvRows } = await import('./lake/kline-csv.js')
       const { loadRows } = await import('./lake/load-hot.js')
-      return await loadRows(await hot(), series, klineCsvRows(await openText(file), file), signal)
+      const { opened } = await services.adopted()
+      return await loadRows(opened.hot, series, klineCsvRows(await openText(file), file), signal)
     },
     pruneHot: async function* ({ dryRun, signal }) {
       const { pruneHot } = await import('./lake/prune-hot.js')

@@ -57,12 +57,12 @@ function partsOf(store: ObjectStore, o: LakeOptions): LakePorts['parts'] {
   return storeParts(store, remoteOf(o))
 }
 
-function remoteOf(o: LakeOptions): RemoteParquet {
+export function remoteOf(o: LakeOptions): RemoteParquet {
   const dir = join(o.cacheDir ?? join(homedir(), '.cache', 'candlelake'), 'ranges')
   return new RemoteParquet(new RangeCache({ dir, maxBytes: o.cacheMaxBytes ?? 4 * GIB }))
 }
 
-const limitsOf = (o: LakeOptions): QueryLimits => ({
+export const limitsOf = (o: LakeOptions): QueryLimits => ({
   memoryBytes: o.memoryBytes ?? GIB,
   tempBytes: 4 * GIB,
   timeoutSeconds: o.timeoutSeconds ?? 300,
@@ -70,7 +70,7 @@ const limitsOf = (o: LakeOptions): QueryLimits => ({
 })
 
 /** DuckDB is loaded when the first question is asked. */
-const readerOf = async (limits: QueryLimits): Promise<CandleReader> =>
+export const readerOf = async (limits: QueryLimits): Promise<CandleReader> =>
   (await import('./adapters/query/candle-reader.js')).openCandleReader(limits)
 
 /**

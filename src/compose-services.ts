@@ -10,6 +10,7 @@ import { openFileQuarantine } from './adapters/file-store/file-quarantine.js'
 import { openCatalog, type Catalog } from './adapters/postgres/connect.js'
 import { openLake, openS3Link, openStaging, openStagingStore } from './compose-stores.js'
 import type { PipelineError } from './domain/errors.js'
+import type { ObjectStore } from './domain/ports/object-store.js'
 import type { Log } from './domain/ports/observe.js'
 import { openBackend, queueNamesOf } from './queues/backend.js'
 import { openJobQueue } from './queues/job-queue.js'
@@ -51,12 +52,18 @@ export function openServices(config: Config, log: Log) {
     const value = await openCatalog({ connection, maxConnections: CATALOG_CONNECTIONS, applicationName: PROCESS, log })
     return { value, close: () => value.close() }
   })
+  const asked = { url: config.lakeUrl, numericType: config.numericType }
+  // What only looks leaves a new catalog open to any lake; whoever writes first settles whose it is.
+  const match = async () => {
+    const opened = await anyCatalog()
+    return { opened, ...(await opened.keeper.matchLake(asked)) }
+  }
+  const matched = once(async () => ({ value: await match() }))
   const adopted = once(async () => {
     const opened = await anyCatalog()
-    const lake = { url: config.lakeUrl, numericType: config.numericType }
-    return { value: { opened, ...(await opened.keeper.adoptLake(lake)) } }
+    return { value: { opened, ...(await opened.keeper.adoptLake(asked)) } }
   })
-  const catalog = async (): Promise<Catalog> => (await adopted()).opened
+  const catalog = async (): Promise<Catalog> => (await matched()).opened
   const backend = once(async () => {
     const { catalogId } = await adopted()
     const server = config.queueUrl === null ? { url: null, postgres: await database() } : { url: config.queueUrl }
@@ -94,20 +101,21 @@ export function openServices(config: Config, log: Log) {
     return { value, close: () => value.close() }
   })
   const staging = once(async () => ({ value: await openStaging(config, s3) }))
-  const ownerPorts = async (): Promise<OwnerPorts> => {
-    const { opened: { keeper }, catalogId } = await adopted()
-    return { keeper, lake: await lake(), owner: { catalogId, numericType: config.numericType } }
+  const ownerPorts = async (o: { dryRun: boolean }): Promise<OwnerPorts> => {
+    const { opened: { keeper }, catalogId } = await (o.dryRun ? match() : adopted())
+    return { keeper, lake: await lake(), owner: { catalogId: catalogId ?? 'none yet', numericType: config.numericType } }
   }
   // Asked once a process, before its first write: a lake does not change hands while workers run.
   const marked = once(async () => {
-    const ports = await ownerPorts()
+    const ports = await ownerPorts({ dryRun: false })
     return { value: { ...ports, marker: await ownLake(ports, { dryRun: false }) } }
   })
   const owned = once(async () => {
     const { lake: store, owner, marker } = await marked()
-    await ownStaging(await openStagingStore(config, s3), owner, marker)
+    await ownStaging(await stagingStore(), owner, marker)
     return { value: { lake: store, staging: await staging() } }
   })
+  const stagingStore = (): Promise<ObjectStore> => openStagingStore(config, s3)
   const quarantine = once(async () => {
     const url = join(config.candlelakeHome, 'quarantine')
     return { value: await openFileQuarantine({ url, create: true, maxBytes: config.quarantineMaxBytes }) }
@@ -119,7 +127,8 @@ export function openServices(config: Config, log: Log) {
   })
 
   return {
-    database, anyCatalog, catalog, backend, queue, archive, listing, lake, query, exports, staging, quarantine, engine, ownerPorts, owned,
+    database, anyCatalog, catalog, adopted, backend, queue, archive, listing, lake, query, exports, staging, quarantine, engine, ownerPorts, owned,
+    stagingStore,
     close: async () => {
       while (opened.length > 0) await opened.pop()?.()
     },

@@ -2,7 +2,7 @@ import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { App, OpenApp, PlanOptions, PlanReport } from './cli/app.js'
 import { removeEmbeddedPostgres } from './adapters/embedded-postgres/embedded-postgres.js'
-import { describeCatalog, describeQueue, askArchive, askEngine } from './compose-checks.js'
+import { describeCatalog, describeQueue, askArchive, askEngine, askOwner } from './compose-checks.js'
 import { composeHot } from './compose-hot.js'
 import { composeMigrations } from './compose-migrate.js'
 import { openServices, type Services } from './compose-services.js'
@@ -61,24 +61,24 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
       return { ...started, drain }
     },
     // Asked for by a person, it compares every published object, however long ago its row changed.
-    reconcile: async () => await reconcile(await reconcilePorts(services, log), config.reconcileSeconds * 1_000, null),
+    reconcile: async () => await reconcile(await reconcilePorts(services, log), config.reconcileSeconds * 1_000, 'all'),
     garbage: async ({ remove, ...o }) => {
       const { keeper } = await services.catalog()
       const { collectGarbage, surveyGarbage } = await import('./workers/gc.js')
       const options = { ...o, keepRevisions: config.keepRevisions }
       if (remove) return await collectGarbage({ keeper, ...(await services.owned()), now: () => new Date() }, options)
-      await ownLake(await services.ownerPorts(), { dryRun: true })
+      await ownLake(await services.ownerPorts({ dryRun: true }), { dryRun: true })
       const ports = { keeper, staging: await services.staging(), lake: await services.lake(), now: () => new Date() }
       return await surveyGarbage(ports, options)
     },
     rebuildCatalog: async function* (o) {
-      const { keeper } = await services.catalog()
+      const { keeper } = o.dryRun ? await services.catalog() : (await services.adopted()).opened
       const [lake, engine] = [await services.lake(), await services.engine()]
       const { rebuildCatalog } = await import('./workers/rebuild-catalog.js')
       yield* rebuildCatalog({ keeper, lake, engine, numericType: config.numericType }, o)
     },
     claimLake: async () => void (await services.owned()),
-    takeLake: async (o) => await takeLake(await services.ownerPorts(), o),
+    takeLake: async (o) => await takeLake(await services.ownerPorts(o), o),
     verifyStored: async function* ({ filter, signal }) {
       const { keeper } = await services.catalog()
       const [lake, engine] = [await services.lake(), await services.engine()]
@@ -94,10 +94,12 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
       return await composeServer(config, services, { ...o, log, metrics })
     },
     query: async (o) => new (await import('./lake/candle-query.js')).CandleQuery(await services.query(), o),
+    files: async (addresses) => (await import('./compose-file-query.js')).openFileQuery(addresses, config),
     candles: async (from) => (await services.exports()).candles(from),
     mergeParquet: async (o) => await (await services.exports()).merger.merge(o),
     ...composeHot(config, services),
     ...composeMigrations(config, services),
+    askOwner: (what) => askOwner(what, services),
     askArchive: () => askArchive(config),
     askEngine: () => askEngine(),
     describeCatalog: () => describeCatalog(config, services),
@@ -121,7 +123,8 @@ async function planBackfill(
   request: BackfillRequest, o: PlanOptions, config: Config, services: Services, log: Log,
 ): Promise<PlanReport> {
   const { plan: plans } = await services.catalog()
-  const queue = await services.queue()
+  // A dry run asks no queue: its name is the catalog's, which has none before its first write.
+  const queue = o.dryRun ? NO_QUEUE : await services.queue()
   const listing = await services.listing()
   const unknown: string[] = []
   const onUnlisted = ({ symbol, interval }: Series): void => {
@@ -144,6 +147,8 @@ async function planBackfill(
   const dir = lakeDirOf(config)
   return { ...figures, run, unknown, freeBytes: dir === null ? null : await freeBytesOf(dir) }
 }
+
+const NO_QUEUE = { enqueue: (): Promise<void> => Promise.reject(new PipelineError('UNEXPECTED', 'a dry run enqueues nothing')) }
 
 async function* startingWith(
   first: WantedPartition, rest: AsyncIterable<WantedPartition>,

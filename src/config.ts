@@ -166,6 +166,7 @@ function configOf(values: ReadonlyMap<SettingName, unknown>, { environment, user
     // The archive's own listing is on another host; every server with its layout lists at its root.
     ARCHIVE_LIST_URL: archive === SETTINGS.ARCHIVE_URL.fallback ? SETTINGS.ARCHIVE_LIST_URL.shown : archive,
     ENGINE_SLOTS: slots,
+    QUERY_EXTENSION_DIR: join(userHome, '.duckdb', 'extensions'),
     // Half of such a job is catalog, queue and files: with one job a slot, the slots were idle for a third of the time.
     CONVERT_CONCURRENCY: Number(slots) * 2,
     VERIFY_CONCURRENCY: Number(slots) * 2,

@@ -36,6 +36,12 @@ export type FaultRule = {
   readonly foreignChecksum?: boolean
   /** A web page with status 200 in place of the answer. */
   readonly htmlPage?: boolean
+  /** Every request gets 418 and a Retry-After of so many seconds. */
+  readonly bannedSeconds?: number
+  /** Every request gets 451. */
+  readonly restricted?: boolean
+  /** The exchange's API says that so much weight was used in this minute. */
+  readonly usedWeight?: number
   /** The body stops after N bytes and the connection stays open. */
   readonly stallAfterBytes?: number
   /** 302 to the same path below this URL. */
@@ -49,7 +55,7 @@ export type FaultRule = {
 /** Every fault, under the name of the setting that switches it on. */
 export const FAULT_KINDS = [
   'latencyMs', 'bytesPerSecond', 'errorRate', 'tooManyRequests', 'truncate', 'flipBits', 'staleChecksum',
-  'missingChecksum', 'foreignChecksum', 'htmlPage', 'stallAfterBytes', 'redirectTo', 'dropFrom', 'hide',
+  'missingChecksum', 'foreignChecksum', 'htmlPage', 'bannedSeconds', 'restricted', 'usedWeight', 'stallAfterBytes', 'redirectTo', 'dropFrom', 'hide',
 ] as const satisfies readonly (keyof FaultRule)[]
 
 export type FaultKind = (typeof FAULT_KINDS)[number]
@@ -64,7 +70,7 @@ export const matches = (pattern: string | RegExp, path: string): boolean =>
 /** Whether the rule switches this fault on at all: a limit of 0 bytes is on, 0 milliseconds is off. */
 export function isOn(rule: FaultRule, kind: FaultKind): boolean {
   const value = rule[kind]
-  if (kind === 'stallAfterBytes' || kind === 'dropFrom') return value !== undefined
+  if (kind === 'stallAfterBytes' || kind === 'dropFrom' || kind === 'bannedSeconds') return value !== undefined
   return Boolean(value)
 }
 
@@ -74,6 +80,7 @@ export function checkRule(rule: FaultRule): void {
   for (const name of ['latencyMs', 'bytesPerSecond', 'stallAfterBytes', 'dropFrom', 'firstPerPath', 'times'] as const) {
     check(name, rule[name], 0, Number.MAX_SAFE_INTEGER)
   }
+  for (const name of ['bannedSeconds', 'usedWeight'] as const) check(name, rule[name], 0, Number.MAX_SAFE_INTEGER)
   check('errorStatus', rule.errorStatus, 400, 599)
   check('tooManyRequests', rule.tooManyRequests?.count, 0, Number.MAX_SAFE_INTEGER)
   check('retryAfterSeconds', rule.tooManyRequests?.retryAfterSeconds, 0, Number.MAX_SAFE_INTEGER)

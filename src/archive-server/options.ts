@@ -27,6 +27,9 @@ const FLAGS = {
   'missing-checksum': { value: null, help: 'CHECKSUM files answer 404' },
   'foreign-checksum': { value: null, help: 'CHECKSUM files name another file' },
   'html-page': { value: null, help: 'a web page with status 200 in place of the answer' },
+  'banned-seconds': { value: 'number', help: 'requests get 418, and this as Retry-After' },
+  'restricted': { value: null, help: 'requests get 451' },
+  'used-weight': { value: 'number', help: 'weight of this minute that /api/v3 tells of' },
   'stall-after-bytes': { value: 'number', help: 'bodies stop after N bytes, the connection stays open' },
   'redirect-to': { value: 'text', help: '302 to the same path below this URL' },
   'drop-from': { value: 'number', help: 'connections are reset after N bytes of the body, 0: at once' },
@@ -36,6 +39,8 @@ const FLAGS = {
   'first-per-path': { value: 'number', help: 'they strike only the first N requests of a path' },
   'times': { value: 'number', help: 'they strike N times in all' },
   'seed': { value: 'number', help: 'of the rates (default: 1)' },
+  'clock': { value: 'text', help: 'what /api/v3 takes for the time at the start: 2025-01-31T12:00:00Z (default: now)' },
+  'clock-speed': { value: 'number', help: 'its seconds a second (default: 1)' },
   'help': { value: null, help: 'this text' },
 } as const satisfies Record<string, Flag>
 
@@ -74,7 +79,18 @@ export function parseOptions(argv: readonly string[]): ArchiveServerOptions | nu
     faults: faultsOf(given, text, number),
     ...(seed === undefined ? {} : { seed }),
     ...(host === undefined ? {} : { host }),
+    ...clockOf(text('clock'), number('clock-speed') ?? 1),
   }
+}
+
+/** @throws {BAD_USAGE} */
+function clockOf(text: string | undefined, speed: number): Pick<ArchiveServerOptions, 'now'> {
+  if (text === undefined && speed === 1) return {}
+  const [atMs, startedMs] = [text === undefined ? Date.now() : Date.parse(text), Date.now()]
+  if (!Number.isNaN(atMs)) return { now: () => atMs + Math.floor((Date.now() - startedMs) * speed) }
+  throw new PipelineError('BAD_USAGE', `"${clip(text ?? '')}" is no instant`, {
+    at: '--clock', do: 'use one like 2025-01-31T12:00:00Z',
+  })
 }
 
 function faultsOf(
@@ -88,7 +104,9 @@ function faultsOf(
     tooManyRequests: count === undefined ? undefined : { count, retryAfterSeconds: number('retry-after-seconds') ?? 1 },
     truncate: given.truncate, flipBits: given['flip-bits'], staleChecksum: given['stale-checksum'],
     missingChecksum: given['missing-checksum'], foreignChecksum: given['foreign-checksum'],
-    htmlPage: given['html-page'], stallAfterBytes: number('stall-after-bytes'),
+    htmlPage: given['html-page'],
+    bannedSeconds: number('banned-seconds'), restricted: given.restricted, usedWeight: number('used-weight'),
+    stallAfterBytes: number('stall-after-bytes'),
     redirectTo: text('redirect-to'), dropFrom: number('drop-from'), hide: given.hide,
   }
   // Absent is not the same as undefined in a rule; the flags' types were settled by parseArgs.

@@ -2,11 +2,13 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net'
 import { PipelineError } from '../domain/errors.js'
 import { answerError } from './answer.js'
+import { Weights, type Api } from './api-route.js'
 import { Bucket } from './bucket.js'
 import { errnoOf } from './errno.js'
 import type { Exchange, LoggedRequest } from './exchange.js'
 import type { FaultRule } from './fault-rule.js'
 import { Faults } from './faults.js'
+import { KlineBook } from './kline-book.js'
 import { route } from './router.js'
 import { parseTarget } from './target.js'
 
@@ -30,6 +32,8 @@ export type ArchiveServerOptions = {
   /** Default 127.0.0.1; a container that others ask listens on 0.0.0.0. */
   readonly host?: string
   readonly faults?: FaultRule | readonly FaultRule[]
+  /** What the exchange's API takes for the time, ms since 1970. Default: the clock. */
+  readonly now?: () => number
   /** Of the faults' chances. */
   readonly seed?: number
 }
@@ -44,9 +48,10 @@ export async function startArchiveServer(o: ArchiveServerOptions): Promise<Archi
   const faults = new Faults(o.faults, o.seed)
   const bucket = await Bucket.open(o.root)
   const requests: LoggedRequest[] = []
+  const api = { book: new KlineBook(bucket), now: o.now ?? Date.now, weights: new Weights() }
   const open = new Set<Promise<void>>()
   const server = createServer((req, res) => {
-    const done = exchangeOf(req, res, { bucket, faults, requests }).finally(() => open.delete(done))
+    const done = exchangeOf(req, res, { bucket, api, faults, requests }).finally(() => open.delete(done))
     open.add(done)
   })
   // Longer than any client keeps an idle connection: ours must never be the side that closes it under a request.
@@ -81,11 +86,11 @@ function portError(error: Error, port: number): Error {
   return new PipelineError('BAD_CONFIG', `port ${port} ${reason}`, facts, error)
 }
 
-type Parts = { readonly bucket: Bucket; readonly faults: Faults; readonly requests: LoggedRequest[] }
+type Parts = { readonly bucket: Bucket; readonly api: Api; readonly faults: Faults; readonly requests: LoggedRequest[] }
 
 /** Answers one request; settles when the answer is given or the connection gone, and never rejects. */
 async function exchangeOf(req: IncomingMessage, res: ServerResponse, parts: Parts): Promise<void> {
-  const { bucket, faults, requests } = parts
+  const { bucket, api, faults, requests } = parts
   const gone = new AbortController()
   const closed = new Promise<void>((resolve) => res.once('close', resolve))
   res.once('close', () => gone.abort())
@@ -99,7 +104,7 @@ async function exchangeOf(req: IncomingMessage, res: ServerResponse, parts: Part
     logged, faults, signal: gone.signal,
   }
   try {
-    if (method === 'GET' || method === 'HEAD') await route(x, bucket)
+    if (method === 'GET' || method === 'HEAD') await route(x, bucket, api)
     else await refuseMethod(x)
   } catch (thrown) {
     if (!gone.signal.aborted) await breakDown(x, thrown)

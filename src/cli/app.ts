@@ -1,8 +1,10 @@
 import type { Config } from '../config.js'
+import type { Candle } from '../domain/candle-row.js'
 import type { StoredReport } from '../domain/migration.js'
 import type { Partition, Series } from '../domain/partition.js'
 import type { ArchiveListing } from '../domain/ports/archive.js'
 import type { CandleSource } from '../domain/ports/candle-source.js'
+import type { FeedListener, SubscribeOptions, Subscription } from '../domain/ports/hot-feed.js'
 import type { HotStore } from '../domain/ports/hot-store.js'
 import type { JobQueue } from '../domain/ports/job-queue.js'
 import type { KeeperCatalog, PartitionFilter } from '../domain/ports/keeper-catalog.js'
@@ -13,6 +15,7 @@ import type { Staging } from '../domain/ports/staging.js'
 import type { OpenRange } from '../domain/range.js'
 import type { JobStage } from '../domain/states.js'
 import type { CandleQuery, CandleQueryOptions } from '../lake/candle-query.js'
+import type { FileQuery } from '../lake/file-query.js'
 import type { HybridRepository } from '../lake/hybrid-repository.js'
 import type { Loaded, LoadedMonth } from '../lake/load-hot.js'
 import type { MonthToMigrate } from '../lake/plan-migrations.js'
@@ -63,12 +66,16 @@ export interface App {
   serve(o: { host: string; port: number }): Promise<Serving>
   /** Questions to the lake; without options as configured. */
   query(o?: CandleQueryOptions): Promise<CandleQuery<unknown>>
+  /** Questions to Parquet files of anybody's, as one table `files`. @throws {BAD_USAGE, BAD_CONFIG} */
+  files(addresses: readonly string[]): Promise<FileQuery>
   /** Candles of the lake, or of the archive itself, to be exported. */
   candles(from: 'lake' | 'archive'): Promise<CandleSource>
   /** The rows of Parquet files that open in the range as one file, in order; gives how many. @throws {DISK_FULL} */
   mergeParquet(o: { paths: readonly string[]; range: OpenRange; path: string; signal: AbortSignal }): Promise<number>
   /** Recent rows in Postgres. */
   hot(): Promise<HotStore>
+  /** New and corrected rows as they are committed; numbers as the lake holds them. @throws {BAD_CONFIG, BAD_USAGE} */
+  subscribe(series: Series, listener: FeedListener<Candle<unknown>>, o?: SubscribeOptions): Promise<Subscription>
   /** Copies verified months into the hot rows. */
   loadHot(o: { filter: PartitionFilter; signal: AbortSignal }): AsyncIterable<LoadedMonth>
   /** Takes klines of a CSV file, `-` for stdin, into the hot rows. @throws {BAD_USAGE, CORRUPT} */
@@ -83,6 +90,8 @@ export interface App {
   hotReports(filter: PartitionFilter): Promise<readonly StoredReport[]>
   /** Hot rows and the lake as one; numbers as the lake holds them. */
   repository(): Promise<HybridRepository<unknown>>
+  /** Whose it says it is; writes nothing. @throws {LAKE_MISMATCH} when it is another catalog's */
+  askOwner(what: 'lake' | 'staging'): Promise<void>
   /** A request to the archive itself; the Date header tells how wrong this clock is. @throws {ARCHIVE_UNREACHABLE} */
   askArchive(): Promise<{ readonly date: Date | null }>
   /** Starts a slot of the engine and ends it again; gives its name and version. @throws {ENGINE_FAILED} */

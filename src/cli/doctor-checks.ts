@@ -59,8 +59,18 @@ async function queue(app: App): Promise<string> {
   return await app.describeQueue()
 }
 
+/** What keeps the catalog from saying whose the store should be is told under `catalog`. @throws {LAKE_MISMATCH} */
+async function owned(app: App, what: 'lake' | 'staging'): Promise<void> {
+  try {
+    await app.askOwner(what)
+  } catch (thrown) {
+    if (!/^(CATALOG|EMBEDDED|NUMERIC)_/.test(asPipelineError(thrown).code)) throw thrown
+  }
+}
+
 /** Writes, reads the head of, and removes an object where unfinished uploads lie: no reader looks there. */
 async function lake(app: App): Promise<string> {
+  await owned(app, 'lake')
   const store = await app.lake()
   const folder = await mkdtemp(join(tmpdir(), 'candlelake-doctor-'))
   try {
@@ -78,6 +88,7 @@ async function lake(app: App): Promise<string> {
 
 /** Keeps, opens and removes a file as an execution of nobody does, and looks for room on the disk of scratch files. */
 async function staging(app: App): Promise<Omit<Finding, 'name'>> {
+  await owned(app, 'staging')
   const store = await app.staging()
   const folder = `doctor/${process.pid}-${Date.now()}`
   try {

@@ -1,5 +1,6 @@
 import { isAbsolute } from 'node:path'
 import { z } from 'zod'
+import { BUCKET_URL, bucketUrlOf } from '../domain/bucket-url.js'
 import { FAILPOINTS, type Failpoint } from '../domain/failpoints.js'
 import type { Setting } from './settings.js'
 
@@ -48,7 +49,10 @@ function url(schemes: readonly string[]): z.ZodType<string, string> {
   return z.string().refine((text) => {
     const scheme = /^([a-z0-9]+):\/\//.exec(text)?.[1]
     return scheme !== undefined && schemes.includes(scheme) && URL.canParse(text)
-  }, { error }).transform((text) => text.replace(/\/+$/, ''))
+  }, { error, abort: true })
+    // Found out here, the error names the setting; the store that is opened later does not know which one it was.
+    .refine((text) => !text.startsWith('s3:') || bucketUrlOf(text) !== null, { error: `must be ${BUCKET_URL}` })
+    .transform((text) => text.replace(/\/+$/, ''))
 }
 
 const isFailpoint = (text: string): text is Failpoint => FAILPOINTS.some((point) => point === text)

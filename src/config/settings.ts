@@ -174,6 +174,19 @@ export const SETTINGS = {
   ENGINE_TEMP_BYTES: { kind: 'bytes', min: 0, fallback: '4GiB', help: 'disk that one DuckDB process may spill to' },
   QUERY_MEMORY_BYTES: { kind: 'bytes', min: 64 * 1024 ** 2, fallback: '1GiB', help: 'memory of one query' },
   QUERY_TIMEOUT_SECONDS: { kind: 'seconds', min: 0.1, max: 86_400, fallback: 300, help: 'time that one query may take' },
+  QUERY_HTTPFS: {
+    kind: 'choice',
+    options: ['off', 'auto'],
+    fallback: 'off',
+    help: "auto: SQL over files on web servers by DuckDB's httpfs where it is installed; nothing is downloaded",
+  },
+  QUERY_EXTENSION_DIR: {
+    kind: 'path',
+    fallback: null,
+    derived: true,
+    shown: '$HOME/.duckdb/extensions',
+    help: "folder of DuckDB's installed extensions",
+  },
   CACHE_MAX_BYTES: {
     kind: 'bytes',
     min: 0,

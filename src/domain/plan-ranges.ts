@@ -5,7 +5,12 @@ import type { OpenRange } from './range.js'
 export type ByteRange = { readonly start: number; readonly end: number }
 
 /** What of a file is wanted: columns (null: all) of the rows whose `open_time` lies in the range. */
-export type WantedPart = { readonly columns: readonly string[] | null; readonly range: OpenRange }
+export type WantedPart = {
+  readonly columns: readonly string[] | null
+  readonly range: OpenRange
+  /** Bytes that are wanted besides: Bloom filters lie outside of the columns. */
+  readonly also?: readonly ByteRange[]
+}
 
 /** Which row groups hold wanted rows, and the bytes that a reader of these columns touches in them. */
 export type RangePlan = {
@@ -21,13 +26,15 @@ const TIME = 'open_time'
  * Whole column chunks only: a chunk begins with a page header, and no header begins with a zero byte. So whoever reads
  * a chunk that was not planned out of a file of holes gets an error, never zeros that look like values.
  */
-export function planRanges(footer: ParquetFooter, { columns, range }: WantedPart): RangePlan {
-  const groups = footer.rowGroups.flatMap((group, index) => (mayLieIn(group, range) ? [index] : []))
+export function planRanges(footer: ParquetFooter, { columns, range, also = [] }: WantedPart): RangePlan {
+  // Statistics of other types are in other units.
+  const timed = footer.columns.some(({ name, type }) => name === TIME && type === 'TIMESTAMPTZ')
+  const groups = footer.rowGroups.flatMap((group, index) => (!timed || mayLieIn(group, range) ? [index] : []))
   const wanted = columns && new Set(columns)
   const chunks = groups.flatMap((index) =>
     (footer.rowGroups[index]?.chunks ?? []).filter(({ column }) => wanted === null || wanted.has(column)),
   )
-  const ranges = mergeRanges(chunks.map(({ start, end }) => ({ start, end })))
+  const ranges = mergeRanges([...chunks.map(({ start, end }) => ({ start, end })), ...also])
   return { groups, ranges, bytes: sizeOf(ranges) }
 }
 

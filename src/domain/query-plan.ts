@@ -96,12 +96,15 @@ export function unionOf(a: Scan, b: Scan): Scan {
     dataset: a.dataset,
     symbols: a.symbols && b.symbols && [...new Set([...a.symbols, ...b.symbols])],
     intervals: a.intervals && b.intervals && [...new Set([...a.intervals, ...b.intervals])],
-    range: {
-      fromUs: a.range.fromUs === null || b.range.fromUs === null ? null : least(a.range.fromUs, b.range.fromUs),
-      toUs: a.range.toUs === null || b.range.toUs === null ? null : -least(-a.range.toUs, -b.range.toUs),
-    },
+    range: rangeOver(a.range, b.range),
     columns: a.columns && b.columns && [...new Set([...a.columns, ...b.columns])],
   }
 }
+
+/** The range from the earlier of two beginnings to the later of two ends. */
+export const rangeOver = (a: OpenRange, b: OpenRange): OpenRange => ({
+  fromUs: a.fromUs === null || b.fromUs === null ? null : least(a.fromUs, b.fromUs),
+  toUs: a.toUs === null || b.toUs === null ? null : -least(-a.toUs, -b.toUs),
+})
 
 const least = (a: bigint, b: bigint): bigint => (a < b ? a : b)

@@ -10,7 +10,7 @@ import { signalOf, type Call, type Candle } from './candle.js'
 import { getReady, sumOf, type Ready } from './lake-scan.js'
 import type { LakePorts } from './lake-ports.js'
 import type { Lake } from './lake.js'
-import { QueryResult, type Begun } from './query-result.js'
+import { pathOf, QueryResult, type Begun } from './query-result.js'
 import { resampleSql } from './resample-sql.js'
 import { footerFigures, statsSql, type SliceStats } from './slice-stats.js'
 
@@ -45,10 +45,11 @@ export class CandleQuery<N = number> implements AsyncDisposable {
       const { ports } = this.#lake
       const signal = this.#signal(call)
       const ready = await getReady([scan], ports, { signal, numericType: null })
-      const sql = resampleSql(scan.dataset, plan, ready.numericType ?? 'double')
+      const { numericType, footers } = ready
+      const sql = resampleSql(scan.dataset, plan, { numericType: numericType ?? 'double', footers })
       const timeoutSeconds = this.#o.timeoutSeconds ?? ports.limits.timeoutSeconds
       const answer = await (await ports.reader()).run({ sql, views: [ready.view], timeoutSeconds, signal })
-      return { ...answer, cost: ready.cost, close: () => Promise.resolve() }
+      return { ...answer, cost: ready.cost, path: pathOf(ports.parts.via), close: () => Promise.resolve() }
     })
   }
 
@@ -68,6 +69,7 @@ export class CandleQuery<N = number> implements AsyncDisposable {
         await ports.reader()
       ).run({ sql: statsSql(scan.dataset, known === null), views: [view], timeoutSeconds, signal })),
       cost: sumOf([]),
+      path: pathOf(ports.parts.via),
       close: () => Promise.resolve(),
     }))
     const [scanned] = await result.rows()
@@ -115,7 +117,7 @@ export class CandleQuery<N = number> implements AsyncDisposable {
         timeoutSeconds: this.#o.timeoutSeconds ?? ports.limits.timeoutSeconds,
       }
       const { numericType, cost } = await this.#lake.findNumericType(call)
-      const question = await (await ports.sql()).ask({ sql: select, params, numericType, limits, signal })
+      const question = await (await ports.sql()).ask({ sql: select, params, numericType, files: null, limits, signal })
       const begun = await answered(question, ports, { signal, numericType })
       return { ...begun, cost: sumOf([begun.cost, { ...cost, files: 0, bytesSkipped: 0 }]) }
     })
@@ -148,7 +150,8 @@ async function answered(
       if (first) ready.push(await getReady([first, ...more], ports, o))
     }
     const answer = await question.answer(ready.map(({ view }) => view))
-    return { ...answer, cost: sumOf(ready.map(({ cost }) => cost)), close: () => question.close() }
+    const cost = sumOf(ready.map((one) => one.cost))
+    return { ...answer, cost, path: pathOf(ports.parts.via), close: () => question.close() }
   } catch (thrown) {
     await question.close()
     throw thrown

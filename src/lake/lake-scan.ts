@@ -3,8 +3,8 @@ import { numericTypeOf, type ParquetFooter } from '../domain/parquet-footer.js'
 import type { LakeIndex } from '../domain/ports/lake-index.js'
 import type { ObjectParts } from '../domain/ports/object-parts.js'
 import type { FileView } from '../domain/ports/query-engine.js'
-import { planScans, unionOf, type LakeObject, type Scan } from '../domain/query-plan.js'
-import type { Cost } from './query-result.js'
+import { planScans, unionOf, type Scan } from '../domain/query-plan.js'
+import { NOTHING, type Figures } from './query-result.js'
 
 /** Objects whose parts are got at the same time. */
 const PARALLEL = 16
@@ -13,7 +13,7 @@ const PARALLEL = 16
 export type Ready = {
   readonly view: FileView
   readonly footers: readonly ParquetFooter[]
-  readonly cost: Omit<Cost, 'seconds'>
+  readonly cost: Figures
   readonly numericType: NumericType | null
 }
 
@@ -29,7 +29,7 @@ export async function getReady(
 ): Promise<Ready> {
   const scan = scans.reduce(unionOf)
   const { objects, bytes } = planScans(await ports.index.objects(scan), scans)
-  const cost = { files: 0, requests: 0, bytesRead: 0, bytesSkipped: 0, cacheHits: 0 }
+  const cost: Figures = { ...NOTHING }
   const paths: string[] = []
   const footers: ParquetFooter[] = []
   let numericType = o.numericType
@@ -47,9 +47,10 @@ export async function getReady(
   return { view: { dataset: scan.dataset, paths, range: scan.range }, footers, cost, numericType }
 }
 
-async function each(
-  objects: readonly LakeObject[],
-  work: (object: LakeObject, index: number) => Promise<void>,
+/** Some at a time; after the first failure nothing new begins. */
+export async function each<T>(
+  objects: readonly T[],
+  work: (object: T, index: number) => Promise<void>,
 ): Promise<void> {
   let next = 0
   let failed = false
@@ -64,7 +65,7 @@ async function each(
   await Promise.all(Array.from({ length: Math.min(PARALLEL, objects.length) }, lane))
 }
 
-export const sumOf = (costs: readonly Omit<Cost, 'seconds'>[]): Omit<Cost, 'seconds'> =>
+export const sumOf = (costs: readonly Figures[]): Figures =>
   costs.reduce(
     (sum, one) => ({
       files: sum.files + one.files,
@@ -73,5 +74,5 @@ export const sumOf = (costs: readonly Omit<Cost, 'seconds'>[]): Omit<Cost, 'seco
       bytesSkipped: sum.bytesSkipped + one.bytesSkipped,
       cacheHits: sum.cacheHits + one.cacheHits,
     }),
-    { files: 0, requests: 0, bytesRead: 0, bytesSkipped: 0, cacheHits: 0 },
+    NOTHING,
   )

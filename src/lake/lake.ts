@@ -17,7 +17,7 @@ import { valuesOf } from './candle-values.js'
 import type { LakePorts } from './lake-ports.js'
 import { getReady } from './lake-scan.js'
 import { statsOf, type Stats } from './lake-stats.js'
-import { QueryResult } from './query-result.js'
+import { pathOf, QueryResult } from './query-result.js'
 import { prefixesOf } from './store-index.js'
 
 /**
@@ -74,7 +74,8 @@ export class Lake<N = number> implements AsyncDisposable {
       // Files are sorted, and come in the order of their months: DuckDB keeps that order.
       const sql = `SELECT ${select} FROM ${scan.dataset.replaceAll('-', '_')}`
       const answer = await (await this.ports.reader()).run({ sql, views: [ready.view], timeoutSeconds, signal })
-      return { ...answer, cost: ready.cost, close: () => Promise.resolve() }
+      const path = pathOf(this.ports.parts.via)
+      return { ...answer, cost: ready.cost, path, close: () => Promise.resolve() }
     })
   }
 

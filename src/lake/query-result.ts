@@ -1,19 +1,34 @@
 import { PipelineError } from '../domain/errors.js'
+import type { ReadPath } from '../domain/ports/object-parts.js'
 import type { Frame, ResultColumn } from '../domain/ports/query-engine.js'
 import type { Batches } from './candle.js'
 import { columnOf, rowsOf } from './result-rows.js'
 
+/** What reading came to: see `Cost`. */
+export type Figures = Record<'files' | 'requests' | 'bytesRead' | 'bytesSkipped' | 'cacheHits', number>
+
+/** How an answer's bytes came, and why not by `httpfs`; null where nothing came over a network, or all by it. */
+export type Path = { readonly path: ReadPath; readonly reason: string | null }
+
 /**
  * What an answer cost: objects looked into, requests sent, bytes read of them, bytes of them that were not, objects of
- * which every wanted byte was cached, seconds from question to last row.
+ * which every wanted byte was cached, seconds from question to last row; and by which way the bytes came.
  */
-export type Cost = Record<'files' | 'requests' | 'bytesRead' | 'bytesSkipped' | 'cacheHits' | 'seconds', number>
+export type Cost = Readonly<Figures> & Path & { readonly seconds: number }
+
+/** A lake's keys stay out of the process that answers anybody's SQL. */
+export const pathOf = (via: 'local' | 'range'): Path =>
+  ({ path: via, reason: via === 'local' ? null : 'a lake is always read by ranges' })
+
+export const NOTHING: Figures = { files: 0, requests: 0, bytesRead: 0, bytesSkipped: 0, cacheHits: 0 }
 
 /** An answer that has begun. */
 export type Begun = {
   readonly columns: readonly ResultColumn[]
   readonly frames: AsyncIterable<Frame>
-  readonly cost: Omit<Cost, 'seconds'>
+  /** Asked for when the answer has been read or left. */
+  readonly cost: Figures
+  readonly path: Path
   close(): Promise<void>
 }
 
@@ -90,7 +105,7 @@ export class QueryResult<R> implements Batches<R>, AsyncDisposable {
   async close(): Promise<void> {
     const begun = await this.#begun?.catch(() => null)
     if (begun) await this.#end(begun)
-    else this.#settle({ files: 0, requests: 0, bytesRead: 0, bytesSkipped: 0, cacheHits: 0, seconds: 0 })
+    else this.#settle({ ...NOTHING, path: 'local', reason: null, seconds: 0 })
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -106,7 +121,7 @@ export class QueryResult<R> implements Batches<R>, AsyncDisposable {
   }
 
   async #end(begun: Begun): Promise<void> {
-    this.#settle({ ...begun.cost, seconds: (performance.now() - this.#startedMs) / 1_000 })
+    this.#settle({ ...begun.cost, ...begun.path, seconds: (performance.now() - this.#startedMs) / 1_000 })
     await begun.close()
   }
 }

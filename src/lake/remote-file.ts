@@ -57,6 +57,7 @@ export class RemoteFile implements AsyncDisposable {
       return {
         ...answer,
         cost: { files: 1, requests, bytesRead, bytesSkipped, cacheHits },
+        path: { path: 'range', reason: 'columns and rows are asked for, not SQL' },
         close: () => Promise.resolve(),
       }
     })

@@ -1,11 +1,25 @@
 import type { NumericType } from '../domain/candle.js'
 import type { Dataset } from '../domain/dataset.js'
+import type { ParquetFooter } from '../domain/parquet-footer.js'
 import type { ResamplePlan } from '../domain/resample.js'
+import { statsOf } from './lake-stats.js'
 
-/** `arg_min` and `arg_max` need no order: `first(open ORDER BY open_time)` sorts every bucket. */
-export function resampleSql(dataset: Dataset, plan: ResamplePlan, numericType: NumericType): string {
-  const total = (column: string): string =>
-    numericType === 'double' ? exactTotal(column) : `sum(${column})::DECIMAL(38,8)`
+/**
+ * `arg_min` and `arg_max` need no order: `first(open ORDER BY open_time)` sorts every bucket. `footers` are those of the
+ * files that are read.
+ */
+export function resampleSql(
+  dataset: Dataset,
+  plan: ResamplePlan,
+  o: { readonly numericType: NumericType; readonly footers: readonly ParquetFooter[] },
+): string {
+  const stats = o.footers.map((footer) => statsOf(footer, 0).columns)
+  const isSmall = (column: string): boolean =>
+    stats.every((columns) => isWithin(columns[column]?.min, ROUND_BELOW) && isWithin(columns[column]?.max, ROUND_BELOW))
+  const total = (column: string): string => {
+    if (o.numericType === 'decimal') return `sum(${column})::DECIMAL(38,8)`
+    return isSmall(column) ? exactTotalOfSmall(column) : exactTotal(column)
+  }
   return `SELECT bucket AS "openTimeUs", arg_min(open, open_time) AS open, max(high) AS high, min(low) AS low,
     arg_max(close, open_time) AS close, ${total('volume')} AS volume, arg_max(close_time, open_time) AS "closeTimeUs",
     ${total('quote_volume')} AS "quoteVolume", sum(trades)::BIGINT AS trades,
@@ -14,6 +28,21 @@ export function resampleSql(dataset: Dataset, plan: ResamplePlan, numericType: N
   FROM (SELECT *, ${bucket(plan)} AS bucket FROM ${dataset.replaceAll('-', '_')})
   GROUP BY bucket ORDER BY bucket`
 }
+
+/**
+ * Up to here a product with 10^8 is nearer to the whole number that is meant than to any other: the double is at most 0.19
+ * from it by its own rounding, the product 0.25 by another.
+ */
+const ROUND_BELOW = 33_554_432
+
+const isWithin = (value: unknown, limit: number): boolean => typeof value === 'number' && Math.abs(value) < limit
+
+/**
+ * The same sum as `exactTotal`, of values whose footers say that all are small. The cast rounds to the nearest. Years of
+ * 1m to 1d by totals of this kind take 1.03 times the processor time of fsum, by `exactTotal` 1.65 times, with `round` 1.14.
+ */
+const exactTotalOfSmall = (column: string): string =>
+  `(sum((${column} * 1e8)::BIGINT)::VARCHAR || 'e-8')::DOUBLE`
 
 /** From here on neighbouring doubles are further apart than two numbers of eight decimals. */
 const EXACT_BELOW = 67_108_864

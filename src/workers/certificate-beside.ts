@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import type { Certificate } from '../domain/certificate.js'
+import { PipelineError } from '../domain/errors.js'
 import { canonicalJson, fromJson, toJson } from '../domain/json.js'
-import { certificateKeyOf } from '../domain/names.js'
+import { certificateKeyOf, type ObjectKey } from '../domain/names.js'
 import type { Partition } from '../domain/partition.js'
 import type { ObjectStore } from '../domain/ports/object-store.js'
 import { withScratch } from './scratch.js'
@@ -20,15 +21,31 @@ export async function certificateDrift(
   partition: Partition, certificate: Certificate | null, lake: ObjectStore,
 ): Promise<CertificateDrift | null> {
   const key = certificateKeyOf(partition)
+  // Nearly all are the same, which one request shows; only to replace it the ETag is needed.
+  const first = await textOf(lake, key)
+  if (first !== null && isSame(parsed(first), certificate)) return null
   const object = await lake.head(key)
   if (!object) return { drift: 'certificate.json is missing', etag: null }
   const { etag } = object
-  const pieces: Buffer[] = []
-  for await (const piece of await lake.get({ key, ifMatch: etag })) pieces.push(piece as Buffer)
-  const is = parsed(Buffer.concat(pieces).toString('utf8'))
+  const is = parsed((await textOf(lake, key, etag)) ?? '')
   if (is === undefined) return { drift: 'certificate.json cannot be parsed', etag }
-  if (canonicalJson(is) === canonicalJson(certificate)) return null
-  return { drift: "certificate.json is not the catalog's certificate", etag }
+  return isSame(is, certificate) ? null : { drift: "certificate.json is not the catalog's certificate", etag }
+}
+
+const isSame = (is: unknown, certificate: Certificate | null): boolean =>
+  is !== undefined && canonicalJson(is) === canonicalJson(certificate)
+
+/** Null where there is no object. */
+async function textOf(lake: ObjectStore, key: ObjectKey, etag?: string): Promise<string | null> {
+  const pieces: Buffer[] = []
+  try {
+    const body = await lake.get({ key, ...(etag === undefined ? {} : { ifMatch: etag }) })
+    for await (const piece of body) pieces.push(piece as Buffer)
+  } catch (thrown) {
+    if (thrown instanceof PipelineError && thrown.code === 'OBJECT_ABSENT') return null
+    throw thrown
+  }
+  return Buffer.concat(pieces).toString('utf8')
 }
 
 function parsed(text: string): unknown {

@@ -31,11 +31,20 @@ export async function ownStaging(staging: ObjectStore, owner: Owner, lake: Marke
   const found = (await markerIn(staging)) ?? (await mark(staging, markerOf(owner)))
   if (found.catalog === owner.catalogId) return
   if (lake.replaced.includes(found.catalog)) await replace(staging, found, owner)
-  else {
-    throw mismatch('staging', staging.url, found.catalog, owner.catalogId,
-      `set another STAGING_URL; where that catalog is gone, delete ${MARKER} there`)
-  }
+  else throw otherStaging(staging, found, owner)
 }
+
+/** Writes nothing. @throws {LAKE_MISMATCH} where a staging is of a catalog that neither this one is nor the lake had */
+export async function refuseForeignStaging(staging: ObjectStore, { lake, owner }: OwnerPorts): Promise<void> {
+  const found = await markerIn(staging)
+  if (found === null || found.catalog === owner.catalogId) return
+  const of = await markerIn(lake)
+  if (of?.catalog === owner.catalogId && of.replaced.includes(found.catalog)) return
+  throw otherStaging(staging, found, owner)
+}
+
+const otherStaging = (staging: ObjectStore, { catalog }: Marker, { catalogId }: Owner): PipelineError =>
+  mismatch('staging', staging.url, catalog, catalogId, `set another STAGING_URL; where that catalog is gone, delete ${MARKER} there`)
 
 /**
  * Makes the lake this catalog's, whoever had it: for a catalog that was made anew from it. Gives the id of the catalog

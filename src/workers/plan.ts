@@ -17,7 +17,7 @@ export type PlanFigures = {
   readonly unlisted: number
 }
 
-export type PlanPorts = { readonly plan: PlanCatalog; readonly queue: JobQueue }
+export type PlanPorts = { readonly plan: PlanCatalog; readonly queue: Pick<JobQueue, 'enqueue'> }
 
 export type PlanOptions = {
   /** Null for a dry run: nothing is written, nothing enqueued. */

@@ -59,7 +59,10 @@ async function rebuild(
   const key = partitionKeyOf(partition)
   const found = await restorable(partition, object, ports, o.signal)
   if (typeof found === 'string') return { partition: key, outcome: 'left_out', rows: 0, reason: found }
-  const outcome = await ports.keeper.restore(found, o.dryRun)
+  const isThere = async (): Promise<boolean> => (await ports.lake.head(object.key))?.etag === object.etag
+    && (await ports.lake.head(certificateKeyOf(partition))) !== null
+  const outcome = await ports.keeper.restore(found, isThere, o.dryRun)
+  if (outcome === 'gone') return { partition: key, outcome: 'left_out', rows: 0, reason: 'it was removed or replaced meanwhile' }
   return { partition: key, outcome, rows: found.published.rows, reason: null }
 }
 

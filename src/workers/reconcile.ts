@@ -1,4 +1,4 @@
-import { asPipelineError } from '../domain/errors.js'
+import { asPipelineError, PipelineError } from '../domain/errors.js'
 import { partitionKeyOf } from '../domain/partition.js'
 import type { JobQueue } from '../domain/ports/job-queue.js'
 import type { KeeperCatalog } from '../domain/ports/keeper-catalog.js'
@@ -30,9 +30,9 @@ const PASSES = 40
 /**
  * Makes the queue agree with the catalog again, and removes what dead workers left. A row is put back when its lease is
  * free or expired, nothing changed it for two periods, and the queue has no living job for it. Published objects are
- * compared where their row changed within `comparedMs`; all of them for null.
+ * compared all, or those whose row changed lately, where no other process has that in hand.
  */
-export async function reconcile(ports: ReconcilePorts, periodMs: number, comparedMs: number | null): Promise<Reconciled> {
+export async function reconcile(ports: ReconcilePorts, periodMs: number, compared: 'all' | 'recent'): Promise<Reconciled> {
   let requeued = 0
   const unfinished = await ports.keeper.unfinished()
   for (const stage of STAGES) {
@@ -41,10 +41,22 @@ export async function reconcile(ports: ReconcilePorts, periodMs: number, compare
   const finishedRuns = await ports.plan.finishRuns()
   const lostWorkers = await tellLost(ports)
   const swept = await sweepOrphans(ports, 2 * periodMs)
-  const repaired = await repairPublished(ports, comparedMs)
+  const repaired = compared === 'all'
+    ? await repairPublished(ports, null)
+    : ((await ports.keeper.comparing(periodMs, (since) => repairRecent(ports, since))) ?? NOT_COMPARED)
   const work = { requeued, ...swept, ...repaired }
   if (Object.values(work).some((count) => count > 0)) ports.log.info('reconciled', work)
   return { requeued, finishedRuns, lostWorkers, swept, repaired }
+}
+
+const NOT_COMPARED: Repaired = { noted: 0, restarted: 0, certificates: 0, missed: 0 }
+
+/** Fails when the store did not answer for all: the next turn then begins where this one did. @throws {STORE_UNREACHABLE} */
+async function repairRecent(ports: ReconcilePorts, since: Date): Promise<Repaired> {
+  const repaired = await repairPublished(ports, since)
+  if (repaired.missed === 0) return repaired
+  const message = `${repaired.missed} published objects could not be compared`
+  throw new PipelineError('STORE_UNREACHABLE', message, { at: ports.lake.url, missed: repaired.missed })
 }
 
 async function tellLost({ keeper, log }: ReconcilePorts): Promise<readonly string[]> {
@@ -75,13 +87,12 @@ const identity = (row: Omit<Job, 'kind'>): string =>
   `${row.stage} ${partitionKeyOf(row.partition)} ${row.generation}`
 
 /**
- * Runs `reconcile` every period until the signal fires; a failed pass is logged and the next one tries again. Rows that
- * changed while a pass failed, or lasted long, are the next one's to compare. No pass begins where `first` fails.
+ * Runs `reconcile` every period until the signal fires; a failed pass is logged and the next one tries again. No pass
+ * begins where `first` fails.
  */
 export async function reconcileEvery(
   ports: ReconcilePorts, periodMs: number, signal: AbortSignal, first?: () => Promise<unknown>,
 ): Promise<void> {
-  let compared = performance.now()
   while (!signal.aborted) {
     await new Promise<void>((resolve) => {
       const timer = setTimeout(done, periodMs)
@@ -93,11 +104,9 @@ export async function reconcileEvery(
       }
     })
     if (signal.aborted) return
-    const began = performance.now()
     try {
       await first?.()
-      await reconcile(ports, periodMs, began - compared + periodMs)
-      compared = began
+      await reconcile(ports, periodMs, 'recent')
     } catch (thrown) {
       const { code, message } = asPipelineError(thrown)
       ports.log.warn('reconcile.failed', { code, message })

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { asPipelineError } from '../domain/errors.js'
+import { asPipelineError, policyOf } from '../domain/errors.js'
 import { objectKeyOf } from '../domain/names.js'
 import { partitionKeyOf } from '../domain/partition.js'
 import { wantedAgain } from '../domain/plan.js'
@@ -20,24 +20,31 @@ export type RepairPorts = Pick<Ports, 'lake' | 'log'> & {
 
 /**
  * `noted`: the bytes are right and only the ETag was not. `restarted`: other bytes, or none; the partition is done
- * again. `certificates`: the data is right, and the certificate beside it was written anew from the catalog's. An
- * object whose source was refused since cannot be made again: that is only logged.
+ * again. `certificates`: the data is right, and the certificate beside it was written anew from the catalog's.
+ * `missed`: not compared, since the store did not answer. An object whose source was refused since cannot be made
+ * again: that is only logged.
  */
-export type Repaired = { readonly noted: number; readonly restarted: number; readonly certificates: number }
+export type Repaired = {
+  readonly noted: number
+  readonly restarted: number
+  readonly certificates: number
+  readonly missed: number
+}
 
 /**
  * Compares published objects with what the catalog says of them, by ETag and where that differs by hash. A worker that
- * lost its database in mid-publication can leave such a difference; so can a hand in the bucket. `changedWithinMs`
- * narrows it to rows that changed lately; null compares them all. An object that cannot be compared now is logged, and
- * is for the next pass.
+ * lost its database in mid-publication can leave such a difference; so can a hand in the bucket. `changedSince` narrows
+ * it to rows that changed lately; null compares them all. An object that cannot be compared now is logged.
  */
-export async function repairPublished(ports: RepairPorts, changedWithinMs: number | null): Promise<Repaired> {
+export async function repairPublished(ports: RepairPorts, changedSince: Date | null): Promise<Repaired> {
   const drifted: PartitionSummary[] = []
-  const counts = { noted: 0, certificates: 0 }
-  const recent = changedWithinMs === null ? {} : { changedWithinMs }
-  for await (const row of ports.keeper.partitions({ states: FINISHED, published: true, ...recent })) {
+  const counts = { noted: 0, certificates: 0, missed: 0 }
+  const recent = changedSince === null ? {} : { changedSince }
+  const rows = ports.keeper.partitions({ states: FINISHED, published: true, ...recent })[Symbol.asyncIterator]()
+  const look = async (row: PartitionSummary): Promise<void> => {
     const verdict = await mended(row, ports, counts).catch((thrown: unknown) => {
       const { code, message } = asPipelineError(thrown)
+      if (policyOf(code).infrastructure) counts.missed++
       ports.log.warn('published.not_compared', { partition: partitionKeyOf(row.partition), code, message })
     })
     if (verdict === 'drifted' && REMADE.includes(row.state)) drifted.push(row)
@@ -45,8 +52,14 @@ export async function repairPublished(ports: RepairPorts, changedWithinMs: numbe
       ports.log.warn('published.lost', { partition: partitionKeyOf(row.partition), state: row.state })
     }
   }
+  await Promise.all(Array.from({ length: AT_ONCE }, async () => {
+    for (let next = await rows.next(); !next.done; next = await rows.next()) await look(next.value)
+  }))
   return { ...counts, restarted: drifted.length === 0 ? 0 : await restart(drifted, ports) }
 }
+
+/** Rows compared together: each waits for two answers of the store, and does nothing else. */
+const AT_ONCE = 8
 
 /** From any other end a new try comes to the same end, and every pass would start it again. */
 const REMADE: readonly State[] = ['verified', 'provisional']

@@ -1,7 +1,7 @@
 import { PipelineError } from '../domain/errors.js'
 import { incomingKeyOf, stagingFolderOf, type ObjectKey } from '../domain/names.js'
 import { partitionKeyOf } from '../domain/partition.js'
-import type { ObjectInfo } from '../domain/ports/object-store.js'
+import type { WrittenObject } from '../domain/ports/object-store.js'
 import type { Claim } from '../domain/ports/stage-catalog.js'
 import type { StagedFile } from '../domain/ports/staging.js'
 import type { Ports, StageResult } from './stage.js'
@@ -26,7 +26,7 @@ export async function upload(c: Claim, ports: Ports): Promise<StageResult> {
 }
 
 /** From bucket to bucket the store copies by itself; else the file goes through here. */
-async function carry(file: StagedFile, to: ObjectKey, folder: string, ports: Ports): Promise<ObjectInfo> {
+async function carry(file: StagedFile, to: ObjectKey, folder: string, ports: Ports): Promise<WrittenObject> {
   const { staging, lake } = ports
   const place = staging.placeOf?.(file)
   const copied = place && (await lake.import?.({ place, to, ...file }))

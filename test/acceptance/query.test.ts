@@ -90,7 +90,8 @@ describe('acceptance: candlelake query', function () {
       columns: [{ name: 'bars', type: 'BIGINT' }],
       items: [{ bars: 100 }],
     })
-    expect(good['cost']).to.have.keys('files', 'requests', 'bytesRead', 'bytesSkipped', 'cacheHits', 'seconds')
+    expect(good['cost']).to.have.keys('files', 'requests', 'bytesRead', 'bytesSkipped', 'cacheHits', 'seconds', 'path', 'reason')
+    expect(good['cost']).to.include({ path: 'local', reason: null })
     const bad = await query(`copy spot_klines to '${home.dir}/stolen.csv'`, '--json')
     expect(bad.code).to.equal(1)
     expect(errorOf(bad)).to.include({ code: 'SQL_REFUSED', at: 'the SQL' })
@@ -112,6 +113,19 @@ describe('acceptance: candlelake query', function () {
         ),
       ),
     ).to.include({ code: 'QUERY_TIMEOUT' })
+  })
+
+  it('--file asks Parquet files as the table files, and no lake', async () => {
+    const file = join(home.dir, 'lake/spot-klines/btcusdt/1h/2024-01/data.parquet')
+    const { code, stdout, stderr } = await query('--file', file, '--file', file, 'select count(*) as bars from files')
+    expect([code, stdout], stderr).to.deep.equal([0, 'bars\n200\n'])
+    expect(stderr).to.match(/^1 row {2}\d+\.\d+s {2}2 files {2}\d.* read\n$/)
+    const good = lastJson(await query('--file', file, 'select close from files where close < 1', '--json'))
+    expect(good).to.deep.include({ items: [{ close: 0.5 }] })
+    expect(good['cost']).to.deep.include({ path: 'local', reason: null })
+    expect(errorOf(await query('--file', 'ftp://host/x', 'select 1', '--json'))).to.include({ code: 'BAD_USAGE' })
+    expect(errorOf(await query('--file', `${file}.none`, 'select 1 from files', '--json'))).to.include({ code: 'OBJECT_ABSENT' })
+    expect(errorOf(await query('--file', file, `select * from '${file}'`, '--json'))).to.include({ code: 'SQL_REFUSED' })
   })
 
   it('Ctrl-C ends it, and neither its process nor its folder is left', async () => {

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { archive, type Archive } from '../support/archive.js'
@@ -246,6 +246,32 @@ describe('acceptance: workers, and those who watch over them', function () {
     expect(found.find(({ name }) => name === 'queue')?.do).to.include('QUEUE_URL')
     expect(ill.stdout + ill.stderr).to.not.include('canary')
     expect(filesBelow(join(home.dir, 'lake/_incoming')), 'its probe is gone').to.deep.equal([])
+  })
+
+  it('doctor names a lake and a staging of another catalog, and leaves them as they are', async () => {
+    const at = (what: string): string => join(home.dir, `${what}-of-another`)
+    const marker = JSON.stringify({ v: 1, catalog: 'another', numericType: 'double', replaced: [] })
+    for (const what of ['lake', 'staging']) {
+      mkdirSync(at(what))
+      writeFileSync(join(at(what), '_catalog.json'), marker)
+    }
+    const doctor = async (env: Record<string, string>): Promise<{ name: string; ok: boolean; detail: string; do: string | null }[]> => {
+      const ended = await runCli(['doctor', '--json'], { ...home.env, ...env })
+      const { items } = lastJson(ended) as { items: { name: string; ok: boolean; detail: string; do: string | null }[] }
+      return items.filter(({ ok }) => !ok)
+    }
+    const staged = await doctor({ STAGING_URL: pathToFileURL(at('staging')).href })
+    expect(staged.map(({ name }) => name)).to.deep.equal(['staging'])
+    expect(staged[0]?.detail).to.include('staging-of-another is of catalog another, this is catalog ')
+    expect(staged[0]?.do).to.include('STAGING_URL')
+    const newHome = await temporaryHome({ LAKE_URL: pathToFileURL(at('lake')).href, ARCHIVE_URL: home.env['ARCHIVE_URL'] ?? '' })
+    const shown = await doctor({ ...newHome.env, STAGING_URL: pathToFileURL(join(newHome.dir, 'staging')).href })
+    expect(shown.map(({ name }) => name)).to.deep.equal(['lake'])
+    expect(shown[0]?.detail).to.include('lake-of-another is of catalog another, this is catalog ')
+    expect(shown[0]?.do).to.include('catalog rebuild')
+    await newHome.remove()
+    for (const what of ['lake', 'staging']) expect(filesBelow(at(what))).to.deep.equal(['_catalog.json'])
+    expect(readFileSync(join(at('lake'), '_catalog.json'), 'utf8')).to.equal(marker)
   })
 
   it('the numeric type of a lake that exists is not changed', async () => {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import type { ObjectInfo, ObjectStore } from '../../src/domain/ports/object-store.js'
+import type { ObjectStore, WrittenObject } from '../../src/domain/ports/object-store.js'
 import { failingWith } from '../support/failing-with.js'
 import { tempFolder } from '../support/temp-folder.js'
 
@@ -36,7 +36,7 @@ export class StoreOnTrial {
     return { path, sha256Hex: createHash('sha256').update(content).digest('hex') }
   }
 
-  async put(key: string, content: string | Buffer, more: Pick<Put, 'condition'> = {}): Promise<ObjectInfo> {
+  async put(key: string, content: string | Buffer, more: Pick<Put, 'condition'> = {}): Promise<WrittenObject> {
     return this.store.put({ key, ...(await this.file(content)), ...more })
   }
 

@@ -1,6 +1,7 @@
 /**
  * The fault campaign: `npm run faults -- --count 200 --seed 1 --backend redis|postgres|both --only NAME,NAME`.
- * `--count` is of workers killed, on each backend; the other scenarios run once, those of S3 with no backend. `--disks LAKE,STAGING` are folders on
+ * `--count` is of workers killed, on each backend, and up to 20 of crashes under subscriptions; the others run once,
+ * those of S3 with no backend. `--disks LAKE,STAGING` are folders on
  * small disks, mounted already. Ends with `N faults, N violations`, and with exit code 1 if there was any.
  */
 import { parseArgs } from 'node:util'
@@ -31,6 +32,9 @@ if (chosen.length + chosenS3.length === 0) fail(`--only takes ${[...all, ...S3_F
 if (backends.length === 0) fail('--backend takes redis, postgres, both')
 const seed = numberOf('seed', values.seed)
 
+/** Of the server itself: a few seconds each. */
+const MOST_CRASHES = 20
+
 const total = { faults: 0, violations: 0 }
 console.log(`seed ${seed}`)
 for (const scenario of chosen) {
@@ -45,7 +49,7 @@ async function run(scenario: Scenario, backend: BackendName): Promise<void> {
   const [lake, staging] = values.disks?.split(',') ?? []
   const disks = lake === undefined || staging === undefined ? {} : { disks: { lake, staging } }
   const say = (line: string): void => console.log(`  ${line}`)
-  await report(`${scenario.name} on ${backend}`, () => scenario.run({ backend, seed, say, ...disks }))
+  await report(`${scenario.name} on ${backend}`, () => scenario.run({ backend, seed, say, count: Math.min(count, MOST_CRASHES), ...disks }))
 }
 
 async function report(name: string, work: () => Promise<Outcome>): Promise<void> {

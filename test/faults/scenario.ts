@@ -8,6 +8,8 @@ export type RunOptions = {
   readonly backend: BackendName
   readonly seed: number
   readonly say: (line: string) => void
+  /** How often the fault is provoked, where a scenario counts; few unless said. */
+  readonly count?: number
   /** Folders on small file systems, mounted by the caller. */
   readonly disks?: { readonly lake: string; readonly staging: string }
 }

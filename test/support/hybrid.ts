@@ -88,8 +88,9 @@ export async function openHybrid(o: { numericType?: NumericType; s3?: boolean } 
     const issuedAt = new Date(Date.now() + 60_000 + restored++).toISOString()
     const certificate: Certificate = { ...made, verdict: provisional ? 'provisional' : 'verified', issuedAt }
     const shown = { ...published, etag, bytes, rows: rows.length }
-    const done = await catalog.keeper.restore({ partition, published: shown, certificate, sources: [], bounds: null }, false)
-    if (done === 'kept') throw new Error('the month was not taken in')
+    const row = { partition, published: shown, certificate, sources: [], bounds: null }
+    const done = await catalog.keeper.restore(row, () => Promise.resolve(true), false)
+    if (done === 'kept' || done === 'gone') throw new Error('the month was not taken in')
   }
   const prune: Hybrid['prune'] = async ({ now, hotDays = 30, dryRun = false }) => {
     const signal = new AbortController().signal

@@ -18,6 +18,8 @@ export type S3Fault =
   | 'flip'
   /** 403 ExpiredToken; the server never sees the request. */
   | 'expired'
+  /** 403 AccessDenied; the server never sees the request. */
+  | 'denied'
   /** The answer comes late. */
   | 'latency'
 
@@ -53,7 +55,7 @@ export async function startS3FaultProxy(upstream: string): Promise<S3FaultProxy>
     handle(request, response, fault).catch(() => request.socket.destroy())
   })
   const handle = async (request: IncomingMessage, response: ServerResponse, fault: S3Fault | null): Promise<void> => {
-    if (fault === 'slow-down' || fault === 'expired') {
+    if (fault === 'slow-down' || fault === 'expired' || fault === 'denied') {
       await drained(request)
       response.once('finish', () => count(happened, fault))
       return refuse(request, response, fault)
@@ -117,8 +119,10 @@ async function spoil(
   response.write(body.subarray(0, half), () => request.socket.destroySoon())
 }
 
-function refuse(request: IncomingMessage, response: ServerResponse, fault: 'slow-down' | 'expired'): void {
-  const [status, code] = fault === 'slow-down' ? [503, 'SlowDown'] as const : [403, 'ExpiredToken'] as const
+const REFUSALS = { 'slow-down': [503, 'SlowDown'], expired: [403, 'ExpiredToken'], denied: [403, 'AccessDenied'] } as const
+
+function refuse(request: IncomingMessage, response: ServerResponse, fault: keyof typeof REFUSALS): void {
+  const [status, code] = REFUSALS[fault]
   const body = request.method === 'HEAD' ? '' : `<Error><Code>${code}</Code><Message>made by a test</Message></Error>`
   response.writeHead(status, { 'content-type': 'application/xml', 'content-length': Buffer.byteLength(body) }).end(body)
 }

@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DeleteObjectCommand, GetObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
+import {
+  DeleteObjectCommand, GetObjectCommand, ListMultipartUploadsCommand, ListObjectsV2Command, PutObjectCommand, S3Client,
+} from '@aws-sdk/client-s3'
 import { filesBelow } from './cli.js'
 import type { TestS3 } from './s3.js'
 
@@ -36,10 +38,21 @@ export function keysOf(s3: TestS3, url: string): Promise<string[]> {
   })
 }
 
-/** Removes every object below a URL; gives how many. */
+/** Puts an object below a URL, as a hand in the bucket would. */
+export async function putText(s3: TestS3, url: string, key: string, Body: string): Promise<void> {
+  const { Bucket, Prefix } = placeOf(url)
+  await looking(s3, (client) => client.send(new PutObjectCommand({ Bucket, Key: Prefix + key, Body })))
+}
+
+export async function removeOne(s3: TestS3, url: string, key: string): Promise<void> {
+  const { Bucket, Prefix } = placeOf(url)
+  await looking(s3, (client) => client.send(new DeleteObjectCommand({ Bucket, Key: Prefix + key })))
+}
+
+/** Removes every object in a folder below a URL, and not what lies beside the folders; gives how many. */
 export async function removeAll(s3: TestS3, url: string): Promise<number> {
   const { Bucket, Prefix } = placeOf(url)
-  const keys = await keysOf(s3, url)
+  const keys = (await keysOf(s3, url)).filter((key) => key.includes('/'))
   await looking(s3, async (client) => {
     for (const key of keys) await client.send(new DeleteObjectCommand({ Bucket, Key: Prefix + key }))
   })

@@ -52,8 +52,8 @@ async function decide(db: Db, run: Run, decisions: Decided): Promise<readonly Li
       select p.id, f.work
       from found f join partitions p on p.id = f.id and p.state = f.state and p.generation = f.current
       where (f.verb = 'start' and f.generation = f.current and f.state in ${finishedStates})
-        -- Cancelled since it was joined: it is wanted again.
-        or (f.verb = 'join' and f.state = 'cancelled')
+        -- Cancelled since it was looked at: it is wanted again.
+        or (f.verb in ('start', 'join') and f.state = 'cancelled')
       order by p.id for no key update of p
     ), raised as (
       update partitions p set ${startedOver(null)}, kind = ${run.kind}, work = locked.work

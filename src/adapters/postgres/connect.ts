@@ -1,5 +1,6 @@
 import { Kysely, PostgresDialect, sql } from 'kysely'
 import type pg from 'pg'
+import type { HotFeed } from '../../domain/ports/hot-feed.js'
 import type { HotStore } from '../../domain/ports/hot-store.js'
 import type { KeeperCatalog } from '../../domain/ports/keeper-catalog.js'
 import type { LakeIndex } from '../../domain/ports/lake-index.js'
@@ -7,6 +8,7 @@ import type { MigrationCatalog } from '../../domain/ports/migration-catalog.js'
 import type { Log } from '../../domain/ports/observe.js'
 import type { PlanCatalog } from '../../domain/ports/plan-catalog.js'
 import type { StageCatalog } from '../../domain/ports/stage-catalog.js'
+import { hotFeed } from './hot/hot-feed.js'
 import { hotStore } from './hot/hot-store.js'
 import { migrationCatalog } from './hot/migration-catalog.js'
 import { keeperCatalog } from './keeper-catalog.js'
@@ -22,6 +24,7 @@ export type Catalog = {
   readonly plan: PlanCatalog
   readonly keeper: KeeperCatalog
   readonly hot: HotStore
+  readonly feed: HotFeed
   readonly migration: MigrationCatalog
   readonly index: LakeIndex
   /** The connections themselves; int8 comes as number, and names are looked up in the catalog's schema. */
@@ -57,16 +60,18 @@ export async function openCatalog(o: CatalogOptions): Promise<Catalog> {
     await pool.end()
     throw thrown
   }
+  const feed = hotFeed({ ...o, db, pool, where, schema })
   let closed: Promise<void> | undefined
   return {
     stage: stageCatalog(db, { maxCrashes: o.maxCrashes ?? 10 }),
     plan: planCatalog(db),
     keeper: keeperCatalog(db),
     hot: hotStore(db, { pool, where }),
+    feed,
     migration: migrationCatalog(db),
     index: lakeIndex(db),
     pool,
     ping,
-    close: () => (closed ??= pool.end()),
+    close: () => (closed ??= feed.close().finally(() => pool.end())),
   }
 }

@@ -3,8 +3,9 @@ import { incomingKeyOf, stagingFolderOf } from '../../domain/names.js'
 import type { KeeperCatalog } from '../../domain/ports/keeper-catalog.js'
 import type { Published, Work } from '../../domain/work.js'
 import type { Partition } from '../../domain/partition.js'
+import { comparing } from './comparing.js'
 import { fromColumn } from './json-column.js'
-import { adoptLake, lakeOf, moveLake } from './lake.js'
+import { adoptLake, lakeOf, matchLake, moveLake } from './lake.js'
 import { named, whileUnnamed } from './named.js'
 import { partitions, quarantine } from './pages.js'
 import { requeue, stale, touch } from './reconcile.js'
@@ -17,6 +18,7 @@ import { heartbeat, leave, missWorkers, workers } from './workers.js'
 export function keeperCatalog(db: Kysely<unknown>): KeeperCatalog {
   return {
     adoptLake: (o) => adoptLake(db, o),
+    matchLake: (o) => matchLake(db, o),
     lake: () => lakeOf(db),
     moveLake: (o) => moveLake(db, o),
     stale: (o) => stale(db, o),
@@ -30,8 +32,9 @@ export function keeperCatalog(db: Kysely<unknown>): KeeperCatalog {
     isReferenced: (o) => isReferenced(db, o),
     named: (partitions) => named(db, partitions),
     whileUnnamed: (partition, effect) => whileUnnamed(db, partition, effect),
-    restore: (o, dryRun) => restore(db, o, dryRun),
+    restore: (o, isThere, dryRun) => restore(db, o, isThere, dryRun),
     repairPublished: (o) => repairPublished(db, o),
+    comparing: (everyMs, effect) => comparing(db, everyMs, effect),
     heartbeat: (beat) => heartbeat(db, beat),
     leave: (workerId) => leave(db, workerId),
     workers: () => workers(db),

@@ -5,6 +5,7 @@ import { lakeAddressOf } from '../../domain/lake-url.js'
 import type { Lake } from '../../domain/ports/keeper-catalog.js'
 import type { Db } from './rows.js'
 
+type Asked = { readonly url: string; readonly numericType: NumericType }
 type LakeRow = { readonly url: string; readonly numeric_type: NumericType; readonly catalog_id: string }
 
 const columns = sql.raw('lake.url, lake.numeric_type, lake.catalog_id')
@@ -12,19 +13,27 @@ const columns = sql.raw('lake.url, lake.numeric_type, lake.catalog_id')
 /**
  * The first lake fixes address and type. The update changes nothing: it gives the row that another process inserted.
  */
-export async function adoptLake(
-  db: Db, o: { url: string; numericType: NumericType },
-): Promise<{ readonly catalogId: string }> {
-  const url = lakeAddressOf(o.url)
+export async function adoptLake(db: Db, o: Asked): Promise<{ readonly catalogId: string }> {
   const { rows } = await sql<LakeRow>`
-    insert into lake (url, numeric_type) values (${url}, ${o.numericType})
+    insert into lake (url, numeric_type) values (${lakeAddressOf(o.url)}, ${o.numericType})
     on conflict (id) do update set url = lake.url returning ${columns}`.execute(db)
   const is = rows[0]
   if (!is) throw new PipelineError('UNEXPECTED', 'the catalog gave no lake back')
-  const at = lakeAddressOf(is.url)
-  if (is.numeric_type !== o.numericType) throw otherType(at, is.numeric_type, o.numericType)
-  if (at !== url) throw otherLake(at, url)
+  refuseOther(is, o)
   return { catalogId: is.catalog_id }
+}
+
+export async function matchLake(db: Db, o: Asked): Promise<{ readonly catalogId: string | null }> {
+  const { rows } = await sql<LakeRow>`select ${columns} from lake`.execute(db)
+  const is = rows[0]
+  if (is) refuseOther(is, o)
+  return { catalogId: is?.catalog_id ?? null }
+}
+
+function refuseOther(is: LakeRow, asked: Asked): void {
+  const [at, url] = [lakeAddressOf(is.url), lakeAddressOf(asked.url)]
+  if (is.numeric_type !== asked.numericType) throw otherType(at, is.numeric_type, asked.numericType)
+  if (at !== url) throw otherLake(at, url)
 }
 
 const otherType = (at: string, lake: NumericType, asked: NumericType): PipelineError =>

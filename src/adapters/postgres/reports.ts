@@ -6,14 +6,12 @@ import { isShown, stageOfRow, unfinishedStates, type Db } from './rows.js'
 
 /** The condition that a row `p` passes the filter; an empty list lets nothing pass. */
 export function passes(filter: PartitionFilter = {}): RawBuilder<boolean> {
-  const { datasets, symbols, intervals, months, states, published, changedWithinMs } = filter
+  const { datasets, symbols, intervals, months, states, published, changedSince } = filter
   const columns = { dataset: datasets, symbol: symbols, interval: intervals, month: months, state: states }
   const conditions = Object.entries(columns).flatMap(([name, values]) =>
     values === undefined ? [] : [sql<boolean>`${sql.ref(`p.${name}`)} = any (${[...values]}::text[])`])
   if (published) conditions.push(isShown)
-  if (changedWithinMs !== undefined) {
-    conditions.push(sql<boolean>`p.updated_at > now() - ${changedWithinMs} * interval '1 millisecond'`)
-  }
+  if (changedSince !== undefined) conditions.push(sql<boolean>`p.updated_at >= ${changedSince}`)
   return conditions.length === 0 ? sql<boolean>`true` : sql<boolean>`${sql.join(conditions, sql` and `)}`
 }
 

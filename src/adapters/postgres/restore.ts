@@ -17,11 +17,12 @@ type Found = {
 
 /**
  * Takes a published partition from the lake into the catalog. A row that is on its way, or that something changed since
- * the certificate was issued, stays. One that is replaced keeps its id, which runs know it by.
+ * the certificate was issued, stays. One that is replaced keeps its id, which runs know it by. The locks are those that
+ * `whileUnnamed` waits for: an object that is there under them stays until its row is committed.
  */
 export function restore(
-  db: Kysely<unknown>, o: RestoredPartition, dryRun: boolean,
-): Promise<'added' | 'replaced' | 'kept'> {
+  db: Kysely<unknown>, o: RestoredPartition, isThere: () => Promise<boolean>, dryRun: boolean,
+): Promise<'added' | 'replaced' | 'kept' | 'gone'> {
   return db.transaction().execute(async (trx) => {
     await lockPlanning('shared').execute(trx)
     const { rows } = await sql<Found>`
@@ -30,6 +31,7 @@ export function restore(
       where ${isPartition(o.partition)} for update of p`.execute(trx)
     const found = rows[0]
     if (found && !isOlder(found, o)) return 'kept'
+    if (!(await isThere())) return 'gone'
     if (!dryRun && found) await sql`delete from partitions where id = ${found.id}`.execute(trx)
     if (!dryRun && !(await insert(trx, o, found))) return 'kept'
     return found ? 'replaced' : 'added'

@@ -3,7 +3,7 @@ import { PipelineError } from '../../domain/errors.js'
 import type { Answer, CandleReader, Frame, QueryLimits } from '../../domain/ports/query-engine.js'
 import { queryFailure } from './duckdb-failure.js'
 import { answerOf } from './result-frames.js'
-import { createView, openInstance } from './session.js'
+import { createEmpty, createView, openInstance, tablesOf } from './session.js'
 
 /** SQL of this program in this process: no copy between processes, which costs more than reading. */
 export function openCandleReader(limits: Omit<QueryLimits, 'timeoutSeconds'>): CandleReader {
@@ -17,7 +17,11 @@ export function openCandleReader(limits: Omit<QueryLimits, 'timeoutSeconds'>): C
       const work = new Work(connection, timeoutSeconds, signal)
       return await work.guard(async () => {
         await connection.run(`SET TimeZone = 'UTC'`)
-        for (const view of views) await createView(connection, view, 'double')
+        for (const view of views) {
+          const [table] = tablesOf(null, 'double').filter(({ dataset }) => dataset === view.dataset)
+          if (view.paths.length > 0) await createView(connection, view)
+          else if (table) await createEmpty(connection, table)
+        }
         const result = await connection.stream(sql)
         const { columns, frames } = answerOf(result, () => result.fetchChunk())
         return { columns, frames: work.frames(frames) }

@@ -11,6 +11,9 @@ const MEANINGS: readonly (readonly [pattern: RegExp, code: ErrorCode, help: stri
     'QUERY_MEMORY',
     'ask for less at a time, or raise ENGINE_TEMP_BYTES',
   ],
+  [/^IO Error: .*ETag .*changed|^HTTP Error: .*ETag/i, 'PRECONDITION_FAILED', 'ask again'],
+  [/^(HTTP|IO) Error: .*\b404\b/, 'OBJECT_ABSENT', 'correct the address'],
+  [/^HTTP Error|^IO Error: Could not (connect|establish)/, 'STORE_UNREACHABLE', 'try again later'],
   [/schema mismatch|failed to cast column/i, 'SCHEMA_MISMATCH', 'see candlelake verify'],
   [
     /TProtocolException|TTransportException|No magic bytes|Failed to read Parquet|ZSTD Decompression|Snappy|corrupt/i,
@@ -37,6 +40,7 @@ export const refused = (why: string, cause?: unknown): PipelineError =>
     cause,
   )
 
-/** Paths of this machine say nothing to whoever asked. */
+/** Paths of this machine say nothing to whoever asked; the query of an address may be a signature. */
 const firstLine = (text: string): string =>
-  (text.split('\n')[0] ?? '').replace(/"[^"]*\/([^"/]+\/[^"/]+)"/g, '"…/$1"').slice(0, 300)
+  (text.split('\n')[0] ?? '').replace(/"[^"]*\/([^"/]+\/[^"/]+)"/g, '"…/$1"').replace(/(https?:\/\/[^\s"'?]*)\?[^\s"']*/g, '$1?…')
+    .slice(0, 300)

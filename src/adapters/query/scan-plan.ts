@@ -2,7 +2,8 @@ import { CANDLE_COLUMNS } from '../../domain/candle.js'
 import { DATASETS, type Dataset } from '../../domain/dataset.js'
 import { PipelineError } from '../../domain/errors.js'
 import { INTERVALS } from '../../domain/interval.js'
-import { EVERYTHING, type Scan } from '../../domain/query-plan.js'
+import type { WantedPart } from '../../domain/plan-ranges.js'
+import { EVERYTHING, rangeOver, type Scan } from '../../domain/query-plan.js'
 import { instantUs, type OpenRange } from '../../domain/range.js'
 import { viewName } from './session.js'
 
@@ -15,33 +16,74 @@ type Node = { readonly [name: string]: unknown }
  * narrows nothing. `json_serialize_plan` would give the filters as data, but fails for plans with a window or a scalar subquery.
  */
 export function scansOf(explained: string): Scan[] {
-  const scans: Scan[] = []
+  return readsOf(explained).flatMap(({ table, projections, filters }) => {
+    const dataset = datasetOf(table)
+    return dataset ? [scanOf(dataset, projections, filters)] : []
+  })
+}
+
+/** The same of the table `files`, whose columns these are; null where it is not read. */
+export function filePartOf(explained: string, columns: readonly string[]): WantedPart | null {
+  const [first, ...more] = readsOf(explained)
+    .filter(({ table }) => table.endsWith('.files'))
+    // A name with other signs than letters cannot be told from the text around it.
+    .map(({ projections, filters }) => ({
+      columns: [
+        ...namedIn([...projections, ...filters], columns.filter(isWord)),
+        ...columns.filter((name) => !isWord(name)),
+      ],
+      range: filters.map(plain).reduce(narrowed, { ...ANY, columns: [] }).range,
+    }))
+  if (!first) return null
+  return more.reduce(
+    (so, one) => ({ columns: union(so.columns, one.columns), range: rangeOver(so.range, one.range) }),
+    first,
+  )
+}
+
+type Read = { readonly table: string; readonly projections: readonly string[]; readonly filters: readonly string[] }
+
+function readsOf(explained: string): Read[] {
+  const reads: Read[] = []
   const todo: unknown[] = [JSON.parse(explained)]
   for (let at = todo.pop(); at !== undefined; at = todo.pop()) {
     if (typeof at !== 'object' || at === null) continue
     const info = (at as Node)['extra_info'] as Node | undefined
-    const dataset = info && datasetOf(info['Table'])
-    if (info && dataset) scans.push(scanOf(dataset, textsOf(info['Projections']), textsOf(info['Filters'])))
+    if (typeof info?.['Table'] === 'string') {
+      reads.push({ table: info['Table'], projections: textsOf(info['Projections']), filters: textsOf(info['Filters']) })
+    }
     todo.push(...(Object.values(at) as unknown[]).filter((child) => child !== undefined))
   }
-  return scans
+  return reads
 }
 
-/** `temp.main.spot_klines`: the table of a plan is named in full. */
-function datasetOf(table: unknown): Dataset | undefined {
-  return typeof table === 'string' ? DATASETS.find((one) => table.endsWith(`.${viewName(one)}`)) : undefined
+const isWord = (name: string): boolean => /^\w+$/.test(name)
+
+const plain = (filter: string): string => filter.replace(/^optional: /, '')
+
+const namedIn = (texts: readonly string[], columns: readonly string[]): string[] => {
+  const words = new Set(texts.join(' ').match(/\w+/g))
+  return columns.filter((name) => words.has(name))
 }
+
+const union = (a: readonly string[], b: readonly string[]): string[] => [...new Set([...a, ...b])]
+
+/** `temp.main.spot_klines`: the table of a plan is named in full. */
+const datasetOf = (table: string): Dataset | undefined =>
+  DATASETS.find((one) => table.endsWith(`.${viewName(one)}`))
 
 const textsOf = (value: unknown): readonly string[] =>
   Array.isArray(value) ? value.map(String) : typeof value === 'string' && value !== '' ? [value] : []
 
 function scanOf(dataset: Dataset, projections: readonly string[], filters: readonly string[]): Scan {
-  const words = new Set([...projections, ...filters].join(' ').match(/\w+/g))
+  const names = CANDLE_COLUMNS.map(({ name }) => name)
+  const read = namedIn([...projections, ...filters], names)
   // The view itself filters by time.
-  const columns = CANDLE_COLUMNS.map(({ name }) => name).filter((name) => name === 'open_time' || words.has(name))
-  const whole: Scan = { dataset, symbols: null, intervals: null, range: EVERYTHING, columns }
-  return filters.map((filter) => filter.replace(/^optional: /, '')).reduce(narrowed, whole)
+  const columns = names.filter((name) => name === 'open_time' || read.includes(name))
+  return filters.map(plain).reduce(narrowed, { ...ANY, dataset, columns })
 }
+
+const ANY: Scan = { dataset: 'spot-klines', symbols: null, intervals: null, range: EVERYTHING, columns: null }
 
 const WORD = String.raw`'([\p{L}\p{N}_-]{1,64})'`
 const EQUAL = new RegExp(`^(symbol|interval)=${WORD}$`, 'u')

@@ -1,13 +1,13 @@
 import { DuckDBInstance, type DuckDBConnection } from '@duckdb/node-api'
 import { CANDLE_COLUMNS, sqlTypeOf, type NumericType } from '../../domain/candle.js'
-import type { Dataset } from '../../domain/dataset.js'
-import type { FileView, QueryLimits } from '../../domain/ports/query-engine.js'
+import { DATASETS } from '../../domain/dataset.js'
+import type { FileView, QueryLimits, TableColumn } from '../../domain/ports/query-engine.js'
 import type { OpenRange } from '../../domain/range.js'
 
-/** An in-memory DuckDB without extensions to load; `tempDir` is where it may spill, null: nowhere. */
+/** An in-memory DuckDB that loads no extension by itself; `tempDir` is where it may spill, null: nowhere. */
 export async function openInstance(
   limits: QueryLimits,
-  o: { tempDir: string | null; external: boolean },
+  o: { tempDir: string | null; external: boolean; extensionDir?: string },
 ): Promise<DuckDBInstance> {
   return await DuckDBInstance.create(':memory:', {
     threads: String(limits.threads),
@@ -15,6 +15,7 @@ export async function openInstance(
     temp_directory: o.tempDir ?? '',
     ...(o.tempDir === null ? {} : { max_temp_directory_size: `${limits.tempBytes}B` }),
     enable_external_access: String(o.external),
+    ...(o.extensionDir === undefined ? {} : { extension_directory: o.extensionDir }),
     autoinstall_known_extensions: 'false',
     autoload_known_extensions: 'false',
     allow_community_extensions: 'false',
@@ -25,16 +26,11 @@ export async function openInstance(
 }
 
 /** The name of a dataset in SQL: `spot_klines`. */
-export const viewName = (dataset: Dataset): string => dataset.replaceAll('-', '_')
+export const viewName = (dataset: FileView['dataset']): string => dataset.replaceAll('-', '_')
 
-/** A view over files, narrowed to the range that was planned; over none an empty table. */
-export async function createView(
-  connection: DuckDBConnection,
-  view: FileView,
-  numericType: NumericType,
-): Promise<void> {
-  if (view.paths.length === 0) await createEmpty(connection, view.dataset, numericType)
-  else await connection.run(`CREATE TEMP VIEW ${viewName(view.dataset)} AS ${selectFrom(view)}`)
+/** A view over files, narrowed to the range that was planned. */
+export async function createView(connection: DuckDBConnection, view: FileView): Promise<void> {
+  await connection.run(`CREATE TEMP VIEW ${viewName(view.dataset)} AS ${selectFrom(view)}`)
 }
 
 /** All columns of the rows in range. The filter is what lets DuckDB pass over row groups that were not fetched. */
@@ -54,13 +50,19 @@ export function timeFilter({ fromUs, toUs }: OpenRange): string {
   return ends.join(' AND ')
 }
 
-export async function createEmpty(
-  connection: DuckDBConnection,
-  dataset: Dataset,
-  numericType: NumericType,
-): Promise<void> {
-  const columns = CANDLE_COLUMNS.map(({ name, kind }) => `"${name}" ${sqlTypeOf(kind, numericType)}`)
-  await connection.run(`CREATE TEMP TABLE ${viewName(dataset)} (${columns.join(', ')})`)
+/** A table without rows. */
+export type EmptyTable = { readonly dataset: FileView['dataset']; readonly columns: readonly TableColumn[] }
+
+/** The tables that a question may name: a lake's datasets, or `files`. */
+export function tablesOf(files: readonly TableColumn[] | null, numericType: NumericType): readonly EmptyTable[] {
+  if (files !== null) return [{ dataset: 'files', columns: files }]
+  const columns = CANDLE_COLUMNS.map(({ name, kind }) => ({ name, type: sqlTypeOf(kind, numericType) }))
+  return DATASETS.map((dataset) => ({ dataset, columns }))
+}
+
+export async function createEmpty(connection: DuckDBConnection, { dataset, columns }: EmptyTable): Promise<void> {
+  const all = columns.map(({ name, type }) => `"${name.replaceAll('"', '""')}" ${type}`)
+  await connection.run(`CREATE TEMP TABLE ${viewName(dataset)} (${all.join(', ')})`)
 }
 
 /** From here on only these files can be read, and no setting can be changed. */

@@ -1,16 +1,13 @@
-import type { DuckDBConnection, DuckDBValue } from '@duckdb/node-api'
+import type { DuckDBConnection, DuckDBInstance, DuckDBValue } from '@duckdb/node-api'
 import { StatementType, timestampTZValue } from '@duckdb/node-api'
 import { rmSync } from 'node:fs'
-import type { NumericType } from '../../domain/candle.js'
-import { DATASETS } from '../../domain/dataset.js'
 import { PipelineError } from '../../domain/errors.js'
 import type { Answer, FileView, Frame } from '../../domain/ports/query-engine.js'
-import type { Scan } from '../../domain/query-plan.js'
 import { queryFailure, refused } from './duckdb-failure.js'
 import { answerOf } from './result-frames.js'
-import { scansOf } from './scan-plan.js'
+import { filePartOf, scansOf } from './scan-plan.js'
 import { checkSelect } from './select-check.js'
-import { createEmpty, createView, literal, lock, openInstance } from './session.js'
+import { createEmpty, createView, literal, lock, openInstance, tablesOf } from './session.js'
 import { toldError, type Asked, type ChildOptions, type Told } from './sql-messages.js'
 
 /*
@@ -40,6 +37,7 @@ function tell(told: Told): void {
 }
 
 type Question = Extract<Asked, { kind: 'plan' }>
+type Planned = Omit<Extract<Told, { kind: 'planned' }>, 'kind'>
 let question: Question | null = null
 let frames: AsyncIterator<Frame> | null = null
 
@@ -51,7 +49,11 @@ async function answer(asked: Asked): Promise<Told> {
   switch (asked.kind) {
     case 'plan':
       question = asked
-      return { kind: 'planned', scans: await plan(asked) }
+      return { kind: 'planned', ...(await plan(asked)) }
+    case 'httpfs':
+      return { kind: 'loaded', problem: await loadHttpfs(asked.extensionDir) }
+    case 'fetched':
+      return { kind: 'sum', ...(await fetched()) }
     case 'run': {
       const { columns, frames: all } = await run(question, asked.views)
       frames = all[Symbol.asyncIterator]()
@@ -65,18 +67,20 @@ async function answer(asked: Asked): Promise<Told> {
 }
 
 /** In a DuckDB that can reach nothing, over tables without rows: binding a statement may already open files. */
-async function plan({ sql, params, numericType }: Question): Promise<readonly Scan[]> {
+async function plan({ sql, params, numericType, files }: Question): Promise<Planned> {
   const instance = await openInstance(limits, { tempDir: null, external: false })
   try {
     const connection = await instance.connect()
     await connection.run(`SET TimeZone = 'UTC'`)
-    for (const dataset of DATASETS) await createEmpty(connection, dataset, numericType)
+    for (const table of tablesOf(files, numericType)) await createEmpty(connection, table)
     await connection.run(`SET disabled_optimizers = ${literal(PLAN_WITHOUT)}`)
     await connection.run('SET lock_configuration = true')
     checkSelect(await textOf(connection, `SELECT json_serialize_sql(${literal(sql)})`))
     await prepareOne(connection, sql, [])
     const explain = await prepareOne(connection, `EXPLAIN (FORMAT json) ${sql}`, params)
-    return scansOf(String((await explain.runAndReadAll()).getRows()[0]?.[1]))
+    const explained = String((await explain.runAndReadAll()).getRows()[0]?.[1])
+    const names = files?.map(({ name }) => name)
+    return { scans: scansOf(explained), wanted: names ? filePartOf(explained, names) : null }
   } finally {
     instance.closeSync()
   }
@@ -86,18 +90,43 @@ async function textOf(connection: DuckDBConnection, sql: string): Promise<string
   return String((await connection.runAndReadAll(sql)).getRows()[0]?.[0])
 }
 
+let extended: DuckDBInstance | null = null
+
+/** Before the lock: nothing can be loaded behind it. A file that is missing, of another version or unsigned is none. */
+async function loadHttpfs(extensionDir: string): Promise<string | null> {
+  const instance = await openInstance(limits, { tempDir, external: true, extensionDir })
+  try {
+    const connection = await instance.connect()
+    await connection.run('LOAD httpfs')
+    await connection.run(`CALL enable_logging('HTTP')`)
+    extended = instance
+    return null
+  } catch (thrown) {
+    instance.closeSync()
+    return queryFailure(thrown).message
+  }
+}
+
+/** By DuckDB's own log, which lies in memory. */
+async function fetched(): Promise<{ requests: number; bytesRead: number }> {
+  const connection = await extended?.connect()
+  const counted = await connection?.runAndReadAll(`SELECT count(*)::INTEGER, coalesce(sum(list_sum(
+      [TRY_CAST(one.value AS BIGINT) for one in map_entries(response.headers) if lower(one.key) = 'content-length']))
+    FILTER (WHERE request.type = 'GET'), 0)::DOUBLE FROM duckdb_logs_parsed('HTTP')`)
+  const [[requests, bytesRead] = []] = counted?.getRows() ?? []
+  return { requests: Number(requests ?? 0), bytesRead: Number(bytesRead ?? 0) }
+}
+
 async function run(asked: Question | null, views: readonly FileView[]): Promise<Answer> {
-  const { sql, params, numericType } = asked ?? { sql: '', params: [], numericType: 'double' as NumericType }
-  const connection = await (await openInstance(limits, { tempDir, external: true })).connect()
+  if (!asked) throw new PipelineError('UNEXPECTED', 'an answer was asked for before its question')
+  const { sql, params, numericType, files } = asked
+  const connection = await (extended ?? (await openInstance(limits, { tempDir, external: true }))).connect()
   await connection.run(`SET TimeZone = 'UTC'`)
   await connection.run(`SET disabled_optimizers = 'late_materialization'`)
-  for (const dataset of DATASETS) {
-    const view = views.find((one) => one.dataset === dataset) ?? {
-      dataset,
-      paths: [],
-      range: { fromUs: null, toUs: null },
-    }
-    await createView(connection, view, numericType)
+  for (const table of tablesOf(files, numericType)) {
+    const view = views.find((one) => one.dataset === table.dataset)
+    if (view && view.paths.length > 0) await createView(connection, view)
+    else await createEmpty(connection, table)
   }
   await lock(
     connection,

@@ -5,7 +5,6 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PipelineError } from '../../domain/errors.js'
 import type { Answer, FileView, Frame, QueryLimits, SqlQuestion, SqlRunner } from '../../domain/ports/query-engine.js'
-import type { Scan } from '../../domain/query-plan.js'
 import { errorOf, type Asked, type Told } from './sql-messages.js'
 
 const ENTRY = fileURLToPath(new URL('./sql-child.js', import.meta.url))
@@ -14,12 +13,12 @@ const COMPLAINT_MAX = 500
 /** Questions in SQL, each in a process of its own: one that crashes, hangs or takes all memory costs itself only. */
 export function openSqlRunner(): SqlRunner {
   return {
-    ask: async ({ sql, params, numericType, limits, signal }) => {
+    ask: async ({ sql, params, numericType, files, limits, signal }) => {
       signal.throwIfAborted()
       const child = await QuestionProcess.start(limits, signal)
       try {
-        const { scans } = await child.ask({ kind: 'plan', sql, params, numericType }, 'planned')
-        return new Question(child, scans)
+        const planned = await child.ask({ kind: 'plan', sql, params, numericType, files }, 'planned')
+        return new Question(child, planned)
       } catch (thrown) {
         await child.close()
         throw thrown
@@ -29,12 +28,22 @@ export function openSqlRunner(): SqlRunner {
 }
 
 class Question implements SqlQuestion {
-  readonly scans: readonly Scan[]
+  readonly scans: SqlQuestion['scans']
+  readonly wanted: SqlQuestion['wanted']
+  fetched: SqlQuestion['fetched'] = { requests: 0, bytesRead: 0 }
   readonly #process: QuestionProcess
+  #isCounted = false
 
-  constructor(process: QuestionProcess, scans: readonly Scan[]) {
+  constructor(process: QuestionProcess, { scans, wanted }: Pick<SqlQuestion, 'scans' | 'wanted'>) {
     this.#process = process
     this.scans = scans
+    this.wanted = wanted
+  }
+
+  async loadHttpfs(extensionDir: string): Promise<string | null> {
+    const { problem } = await this.#process.ask({ kind: 'httpfs', extensionDir }, 'loaded')
+    this.#isCounted = problem === null
+    return problem
   }
 
   async answer(views: readonly FileView[]): Promise<Answer> {
@@ -43,13 +52,17 @@ class Question implements SqlQuestion {
   }
 
   async *#frames(): AsyncGenerator<Frame> {
+    let failed = true
     try {
       for (;;) {
         const { frame } = await this.#process.ask({ kind: 'next' }, 'frame')
+        failed = false
         if (frame === null) return
         yield frame
+        failed = true
       }
     } finally {
+      if (this.#isCounted && !failed) this.fetched = await this.#process.ask({ kind: 'fetched' }, 'sum')
       await this.close()
     }
   }

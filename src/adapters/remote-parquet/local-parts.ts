@@ -21,12 +21,13 @@ export function localParts(pathOf: (key: ObjectKey) => string): ObjectParts {
     const id = `${key} ${etag}`
     const before = kept.get(id)
     if (before) return { footer: before, bytesRead: 0 }
-    const read = await readFile(pathOf(key), key)
+    const read = await readLocalFooter(pathOf(key), key)
     if (kept.size >= KEPT) kept.delete(kept.keys().next().value ?? '')
     kept.set(id, read.footer)
     return read
   }
   return {
+    via: 'local',
     part: async ({ key, etag }, want, signal) => {
       signal.throwIfAborted()
       const { footer, bytesRead } = await footerAt(key, etag)
@@ -41,12 +42,19 @@ export function localParts(pathOf: (key: ObjectKey) => string): ObjectParts {
   }
 }
 
-async function readFile(path: string, at: string): Promise<{ footer: ParquetFooter; bytesRead: number }> {
+/** The footer of a file in a folder; `at` is what errors call it. @throws {OBJECT_ABSENT, OBJECT_CORRUPT} */
+export async function readLocalFooter(
+  path: string,
+  at: string,
+): Promise<{ footer: ParquetFooter; bytesRead: number }> {
   const handle = await open(path).catch((thrown: unknown) => {
     throw new PipelineError('OBJECT_ABSENT', 'there is no such object', { at }, thrown)
   })
   try {
-    const { size } = await handle.stat()
+    const found = await handle.stat()
+    if (!found.isFile()) throw new PipelineError('OBJECT_ABSENT', 'this is a folder', { at })
+    const { size } = found
+    if (size === 0) throw new PipelineError('OBJECT_CORRUPT', 'it is empty', { at })
     const last = async (bytes: number): Promise<Buffer> => {
       const buffer = Buffer.alloc(Math.min(bytes, size))
       return buffer.subarray(0, (await handle.read(buffer, 0, buffer.length, size - buffer.length)).bytesRead)

@@ -90,7 +90,8 @@ function chunkOf(element: Element): ColumnChunk {
 function typeOf({ type, converted_type: converted, precision, scale }: SchemaElement): string {
   if (converted === 0) return 'VARCHAR'
   if (converted === 5) return `DECIMAL(${precision ?? 0},${scale ?? 0})`
-  if (converted === 9 || converted === 10) return 'TIMESTAMPTZ'
+  if (converted === 9) return 'TIMESTAMP_MS'
+  if (converted === 10) return 'TIMESTAMPTZ'
   if (converted === 6) return 'DATE'
   return type === null ? 'NESTED' : (PHYSICAL[type] ?? `type ${type}`)
 }

@@ -98,7 +98,7 @@ export const noBucket = (at: string): PipelineError =>
   new PipelineError('STORE_UNREACHABLE', 'the bucket does not exist', { at, do: 'create it, or correct its name in the URL' })
 
 const DENIED_DO = 'allow these credentials to list the bucket, and to get, put and delete objects below the prefix'
-const REFUSED_DO = 'see whether the server knows this operation; docs/operate.md names what is used'
+const REFUSED_DO = 'see whether the server knows this operation; docs/object-storage.md names what is used'
 const DENIED: Readonly<Record<string, string>> = {
   InvalidAccessKeyId: 'check S3_ACCESS_KEY_ID: the store does not know it',
   SignatureDoesNotMatch: 'check S3_SECRET_ACCESS_KEY, and S3_REGION where the store has regions',

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { PipelineError } from '../../domain/errors.js'
 import { MARKER } from '../../domain/names.js'
@@ -47,15 +47,13 @@ class BucketStaging implements Staging {
   }
 
   async open(file: StagedFile, scratch: string): Promise<string> {
-    checkObjectKey(file.key)
-    const info = await this.#store.head(file.key)
-    if (!info) throw lost(file.key, 'a staged file is gone')
-    if (info.bytes !== file.bytes) throw lost(file.key, `a staged file has ${info.bytes} bytes, not ${file.bytes}`)
-    const path = await this.#store.materialise({ key: file.key, scratch }).catch((thrown: unknown) => {
+    const path = await this.#store.materialise({ key: checkObjectKey(file.key), scratch }).catch((thrown: unknown) => {
       const is = thrown instanceof PipelineError ? thrown.code : null
       throw is === 'OBJECT_ABSENT' || is === 'OBJECT_CORRUPT' ? lost(file.key, 'a staged file is gone, or spoilt') : thrown
     })
-    return path
+    const { size } = await stat(path)
+    if (size === file.bytes) return path
+    throw lost(file.key, `a staged file has ${size} bytes, not ${file.bytes}`)
   }
 
   placeOf(file: StagedFile): ObjectPlace {

@@ -22,11 +22,11 @@ export type FileToSend = {
 /** Files up to this size, most months among them, are read whole: as streams they took half as much time again. */
 const SMALL_BYTES = 4 * 1_048_576
 
-/** Sends a file in one request, which stores all of it or nothing. `attempt` counts from 1; gives the ETag, in quotes. */
+/** Sends a file in one request, once, which stores all of it or nothing. Gives the ETag, in quotes. */
 export async function sendWhole(link: S3Link, o: FileToSend): Promise<string | undefined> {
   const body = o.bytes <= SMALL_BYTES ? await checkedBytes(o) : checkedFile(o)
   const command = new PutObjectCommand({ ...paramsOf(o), Body: body, ContentLength: o.bytes })
-  // Signed with the digest of the bytes, the request is refused by the server when others arrive.
+  // Signed with the digest of the bytes: a server that compares them refuses others. See digest-comparison.ts.
   if (link.signsPayload) withHeader(command, 'x-amz-content-sha256', o.sha256Hex)
   try {
     return (await link.once(command)).ETag

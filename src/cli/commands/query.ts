@@ -24,6 +24,11 @@ export const query: CommandSpec = {
   example: 'candlelake query "select symbol, max(high) from spot_klines where interval = \'1d\' group by 1"',
   flags: [
     {
+      flag: '--file <file>',
+      help: 'asks Parquet files instead, as the table files: a path, https:// or s3:// (may be repeated)',
+      list: true,
+    },
+    {
       flag: '--format <format>',
       help: 'table, csv, line, json, jsonl, markdown or arrow; table at a terminal, else csv',
     },
@@ -42,13 +47,16 @@ async function run(context: Context, flags: FlagValues, argument: string | undef
   const limit = limitOf(flags, out, format)
   const sql = argument === '-' ? await (await import('node:stream/consumers')).text(process.stdin) : (argument ?? '')
   const app = await context.openApp()
-  const result = (await app.query()).sql<Row>(sql, [], { signal: interrupts.signal })
+  const files = (flags['file'] ?? []) as readonly string[]
+  const asked = files.length > 0 ? await app.files(files) : await app.query()
+  const result = asked.sql<Row>(sql, [], { signal: interrupts.signal })
   try {
     const { rows, more } = await print(out, result, { format, limit })
     if (!out.json) out.note(costLine(rows, more, await finished(result), await import('../render/format.js')))
     return 0
   } finally {
     await result.close()
+    await asked.close()
   }
 }
 
@@ -144,5 +152,6 @@ function costLine(
     ...(cost.requests > 0 ? [plural(cost.requests, 'request')] : []),
     ...(cost.cacheHits > 0 ? [`${formatCount(cost.cacheHits)} cached`] : []),
     `${formatBytes(cost.bytesRead)} read`,
+    ...(cost.path === 'httpfs' ? ['by httpfs'] : []),
   ].join('  ')
 }

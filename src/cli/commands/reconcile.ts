@@ -27,9 +27,10 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
     out.result(`Put back ${plural(requeued, 'lost job')}, closed ${plural(finishedRuns.length, 'run')}, ` +
       `swept ${plural(swept.folders + swept.unfinished, 'leftover')} and ${plural(swept.objects, 'object')}.`)
     if (lostWorkers.length > 0) out.result(`Workers that died: ${lostWorkers.join(', ')}. See: candlelake workers`)
-    const { noted, restarted, certificates } = repaired
+    const { noted, restarted, certificates, missed } = repaired
     if (noted + restarted > 0) out.result(`Published objects that differed: ${noted} noted, ${restarted} done again.`)
     if (certificates > 0) out.result(`Certificates written anew: ${certificates}.`)
+    if (missed > 0) out.result(`Published objects that could not be compared: ${missed}. The log says why.`)
   }
   return 0
 }
@@ -38,11 +39,11 @@ const LIMIT = 5_000
 
 /** Rows that nothing moved for two periods and that the queue has no job for; at most 5,000 a stage are looked at. */
 async function lostJobs(app: App): Promise<number> {
-  const [keeper, queue] = [await app.keeper(), await app.queue()]
+  const keeper = await app.keeper()
   let lost = 0
   for (const stage of STAGES) {
     const rows = await keeper.stale({ stage, unchangedMs: 2_000 * app.config.reconcileSeconds, limit: LIMIT })
-    if (rows.length > 0) lost += rows.length - (await queue.alive(rows)).length
+    if (rows.length > 0) lost += rows.length - (await (await app.queue()).alive(rows)).length
   }
   return lost
 }

@@ -77,8 +77,8 @@ export type PartitionFilter = {
   readonly states?: readonly State[]
   /** True: only rows of which the lake shows an object, whatever became of later work on them. */
   readonly published?: true
-  /** Only rows that something changed in the last so many milliseconds. */
-  readonly changedWithinMs?: number
+  /** Only rows that something changed since, by the catalog's clock. */
+  readonly changedSince?: Date
 }
 
 /** The catalog as reports, repairs and the command line see it. */
@@ -88,6 +88,8 @@ export interface KeeperCatalog {
    * @throws {LAKE_MISMATCH, NUMERIC_TYPE_MISMATCH}
    */
   adoptLake(o: { url: string; numericType: NumericType }): Promise<{ readonly catalogId: string }>
+  /** Refuses as `adoptLake` does, and writes nothing; the id is null before the first use. */
+  matchLake(o: { url: string; numericType: NumericType }): Promise<{ readonly catalogId: string | null }>
   /** The lake that the catalog is of; null before the first use. */
   lake(): Promise<Lake | null>
   /** Records that the lake lies elsewhere now; false when it is not at `from`. */
@@ -119,10 +121,20 @@ export interface KeeperCatalog {
   named(partitions: readonly Partition[]): Promise<ReadonlySet<PartitionKey>>
   /** Runs `effect` while nobody can publish the partition; false, and not run, when `named` would name it. */
   whileUnnamed(partition: Partition, effect: () => Promise<void>): Promise<boolean>
-  /** Takes a published partition into the catalog, where no row is on its way or newer than the certificate. */
-  restore(o: RestoredPartition, dryRun: boolean): Promise<'added' | 'replaced' | 'kept'>
+  /**
+   * Takes a published partition into the catalog, where no row is on its way or newer than the certificate. `isThere` looks
+   * at its object once more, while nobody can free the name: what is removed before is `gone`.
+   */
+  restore(
+    o: RestoredPartition, isThere: () => Promise<boolean>, dryRun: boolean,
+  ): Promise<'added' | 'replaced' | 'kept' | 'gone'>
   /** Records drift or repair of a published object found by verify or reconcile. */
   repairPublished(o: { partition: Partition; published: Published }): Promise<boolean>
+  /**
+   * Runs `effect` for one caller at a time, and once every so many milliseconds for all callers together; null, and not run,
+   * for the others. What changed before `since` was gone through by an effect that succeeded.
+   */
+  comparing<T>(everyMs: number, effect: (since: Date) => Promise<T>): Promise<T | null>
   heartbeat(beat: Beat): Promise<void>
   leave(workerId: string): Promise<void>
   /** Living workers and lost ones, by id. */

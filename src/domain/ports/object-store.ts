@@ -9,6 +9,9 @@ export type ObjectInfo = {
   readonly lastModified: Date
 }
 
+/** What is known of an object as it has been written. */
+export type WrittenObject = Pick<ObjectInfo, 'key' | 'bytes' | 'etag'>
+
 /** Write only over the object with this ETag, or only where there is none. */
 export type Condition = { readonly ifMatch: string } | { readonly ifNoneMatch: '*' }
 
@@ -26,7 +29,7 @@ export interface ObjectStore {
    * Stores a local file whole or not at all. @throws {OBJECT_CORRUPT} when the bytes read are not those of `sha256Hex`
    * @throws {PRECONDITION_FAILED, DISK_FULL, STORE_UNREACHABLE}
    */
-  put(o: { key: ObjectKey; path: string; sha256Hex: string; condition?: Condition }): Promise<ObjectInfo>
+  put(o: { key: ObjectKey; path: string; sha256Hex: string; condition?: Condition }): Promise<WrittenObject>
   /** Copies within the store. @throws {OBJECT_ABSENT, PRECONDITION_FAILED, DISK_FULL, STORE_UNREACHABLE} */
   copy(o: { from: ObjectKey; to: ObjectKey; condition?: Condition }): Promise<ObjectInfo>
   /** Like `copy`, and `from` is gone afterwards; on a file system one rename. Same errors. */

@@ -1,5 +1,6 @@
 import type { NumericType } from '../candle.js'
 import type { Dataset } from '../dataset.js'
+import type { WantedPart } from '../plan-ranges.js'
 import type { Scan } from '../query-plan.js'
 import type { OpenRange } from '../range.js'
 
@@ -20,9 +21,9 @@ export type Frame = {
 /** The answer of one statement; leaving the loop over `frames` ends the work. */
 export type Answer = { readonly columns: readonly ResultColumn[]; readonly frames: AsyncIterable<Frame> }
 
-/** Local Parquet files under a dataset's name; `range` is the only part of `open_time` that may be read of them. */
+/** Local Parquet files under a dataset's name or `files`; `range` is the only part of `open_time` that may be read of them. */
 export type FileView = {
-  readonly dataset: Dataset
+  readonly dataset: Dataset | 'files'
   readonly paths: readonly string[]
   readonly range: OpenRange
 }
@@ -46,9 +47,21 @@ export interface CandleReader {
 export interface SqlQuestion {
   /** What has to be at hand, by dataset: at least what the answer reads. */
   readonly scans: readonly Scan[]
+  /** The same of `files`; null where they are not read. */
+  readonly wanted: WantedPart | null
+  /**
+   * Loads DuckDB's `httpfs` from a folder of installed extensions, before `answer`: from then on views may have
+   * `http://` and `https://` addresses. Gives why it cannot be loaded, else null. Nothing is downloaded.
+   */
+  loadHttpfs(extensionDir: string): Promise<string | null>
   answer(views: readonly FileView[]): Promise<Answer>
+  /** What `httpfs` fetched, once the answer has been read or left. */
+  readonly fetched: { readonly requests: number; readonly bytesRead: number }
   close(): Promise<void>
 }
+
+/** A column by its name and DuckDB's type. */
+export type TableColumn = { readonly name: string; readonly type: string }
 
 /** Answers SQL of anybody in a process of its own that can read the planned files only and write nothing. */
 export interface SqlRunner {
@@ -57,6 +70,8 @@ export interface SqlRunner {
     sql: string
     params: readonly unknown[]
     numericType: NumericType
+    /** Columns of the one table `files`; null: the tables are a lake's datasets. */
+    files: readonly TableColumn[] | null
     limits: QueryLimits
     signal: AbortSignal
   }): Promise<SqlQuestion>

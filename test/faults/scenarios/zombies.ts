@@ -66,10 +66,14 @@ async function wake(
 
 /** Reconcile of these workers does not come round: fences must hold, not the sweeping of what a zombie needs. */
 const SELDOM = { RECONCILE_SECONDS: '600' }
+/** One partition at a time: a stopped process holds the row of its failpoint and none that a later one has to reach. */
+const ONE = { ...SELDOM, VERIFY_CONCURRENCY: '1' }
+/** A worker may meet each row that a stopped one holds, and waits 10 s for it. */
+const PATIENCE_MS = 90_000
 
 async function stoppedAt(rig: Rig, point: Failpoint): Promise<Zombie> {
-  const worker = rig.worker({ points: `${point}:stop`, env: SELDOM })
-  const witness = await worker.line(({ event }) => event === 'failpoint', 30_000)
+  const worker = rig.worker({ points: `${point}:stop`, env: ONE })
+  const witness = await worker.line(({ event }) => event === 'failpoint', PATIENCE_MS)
   const isStopped = witness !== null && await until(() => worker.state === 'T', 5_000)
   if (!isStopped) throw new Error(`no worker stopped at ${point}:\n${worker.text.slice(-2_000)}`)
   return { worker, point, key: String(witness['partition']) }
@@ -78,12 +82,12 @@ async function stoppedAt(rig: Rig, point: Failpoint): Promise<Zombie> {
 /** A commit whose session is gone is not refused but lost; then the job waits, and finds itself superseded. */
 async function notFenced({ worker, point, key }: Zombie): Promise<string[]> {
   const fenced = await worker.line(({ name, code, ...line }) => line['partition'] === key
-    && (name === 'stage.fenced' || (line.event === 'job' && code === 'CATALOG_UNREACHABLE')), 30_000)
+    && (name === 'stage.fenced' || (line.event === 'job' && code === 'CATALOG_UNREACHABLE')), PATIENCE_MS)
   return fenced ? [] : [`the worker stopped at ${point} was not fenced:\n${worker.text.slice(-3_000)}`]
 }
 
 async function finished(rig: Rig, what: string, other: WorkerChild): Promise<void> {
-  if (await until(async () => (await unfinished(rig)) === '', 60_000, 100)) return
+  if (await until(async () => (await unfinished(rig)) === '', 2 * PATIENCE_MS, 100)) return
   throw new Error(`${what} is not finished: ${await unfinished(rig)}\n${other.text.slice(-2_000)}`)
 }
 

@@ -142,6 +142,17 @@ describe('postgres catalog: plans and runs', () => {
     expect(jobs).to.deep.equal([{ stage: 'download', partition, generation: 3, kind: 'incremental' }])
   })
 
+  it('starts a partition that another run brought in and gave up between the look and the plan', async () => {
+    const partition = newPartition()
+    const rows = await catalog.plan.rowsOf([partition])
+    const first = await planned(catalog, [partition])
+    await catalog.plan.cancel(first.run.id)
+    const run = await catalog.plan.createRun({ kind: 'backfill', request: {} })
+    const jobs = await catalog.plan.apply({ run, decisions: planPartitions(wantedOf([partition]), rows) })
+    expect(jobs).to.deep.equal([{ stage: 'download', partition, generation: 3, kind: 'backfill' }])
+    expect((await catalog.plan.progress(run.id)).states.planned).to.equal(1)
+  })
+
   it('adds nothing to a run that was cancelled while it was planned', async () => {
     const run = await catalog.plan.createRun({ kind: 'backfill', request: {} })
     await catalog.plan.cancel(run.id)

@@ -26,6 +26,7 @@ describe('published objects compared with the catalog', function () {
 
   before(async () => {
     catalog = await openFresh()
+    await catalog.keeper.adoptLake({ url: 'file:///lake', numericType: 'double' })
     folder = await tempFolder()
     lake = await openFileObjectStore({ url: join(folder.path, 'lake'), create: true })
   })

@@ -17,10 +17,10 @@ export type TestS3Server = {
  * The part of S3 that this project speaks, over HTTP: signatures checked, bodies streamed to files, conditions judged in
  * the step that makes a write visible. Made because the emulators on npm lack conditions, ListMultipartUploads, or Node 20;
  * what it answers is compared with independent servers by running the same suites over those (TEST_S3_ENDPOINT).
- * `aheadMs` is how wrong its clock is.
+ * `aheadMs` is how wrong its clock is; one that `ignoresDigests` checks what is signed, and not the bytes against it.
  */
 export async function startS3Server(
-  o: { keys: Keys; dialect?: Dialect; aheadMs?: number },
+  o: { keys: Keys; dialect?: Dialect; aheadMs?: number; ignoresDigests?: boolean },
 ): Promise<TestS3Server> {
   const now = (): Date => new Date(Date.now() + (o.aheadMs ?? 0))
   const folder = await tempFolder()
@@ -41,7 +41,10 @@ export async function startS3Server(
       const bucket = buckets.get(name)
       if (!bucket) throw new S3Refusal(404, 'NoSuchBucket')
       if (key === '' && request.method === 'PUT') return void response.end()
-      await answer({ request, response, bucket, buckets, key, query, dialect: o.dialect ?? 'standard' })
+      await answer({
+        request, response, bucket, buckets, key, query,
+        dialect: o.dialect ?? 'standard', ignoresDigests: o.ignoresDigests ?? false,
+      })
     } catch (thrown) {
       refuse(request, response, thrown)
     }

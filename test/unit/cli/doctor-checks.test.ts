@@ -70,6 +70,7 @@ describe('checks of doctor', () => {
     const room = (free: number | null) =>
       app({
         config: { stagingUrl: 'file:///s', stagingMaxBytes: 4 * 1024 ** 3 } as App['config'],
+        askOwner: () => Promise.resolve(),
         staging: () => Promise.resolve(Object.assign(Object.create(staging) as typeof staging, {
           scratch: staging.scratch.bind(staging), keep: staging.keep.bind(staging), open: staging.open.bind(staging),
           clear: staging.clear.bind(staging), freeBytes: () => Promise.resolve(free),

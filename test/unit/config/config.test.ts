@@ -124,6 +124,14 @@ describe('configuration', () => {
     ['LEASE_SECONDS', 'Infinity'],
     ['ARCHIVE_URL', 'ftp://host'],
     ['QUEUE_URL', 'cache:6379'],
+    ['LAKE_URL', 's3://'],
+    ['LAKE_URL', 's3:///prefix'],
+    ['STAGING_URL', 's3:bucket/prefix'],
+    ['LAKE_URL', 's3://Bucket/prefix'],
+    ['STAGING_URL', 's3://bucket/prefix?region=auto'],
+    ['LAKE_URL', 's3://bucket/a//b'],
+    ['LAKE_URL', 's3://bucket/../b'],
+    ['LAKE_URL', 's3://key:secret@bucket/prefix'],
     ['NUMERIC_TYPE', 'DOUBLE'],
     ['CANDLELAKE_FAILPOINTS', 'convert.nowhere:kill'],
     ['CANDLELAKE_FAILPOINTS', 'convert.staged:explode'],
@@ -132,6 +140,12 @@ describe('configuration', () => {
       expect(await problemsOf({ environment: { [name]: text } })).to.match(new RegExp(`^${name} must be `))
     })
   }
+
+  it('takes buckets with and without a prefix', async () => {
+    const environment = { LAKE_URL: 's3://my-bucket.example/some/lake/', STAGING_URL: 's3://bucket2/' }
+    const { config } = await resolveConfig(sources({ environment }))
+    expect(config).to.include({ lakeUrl: 's3://my-bucket.example/some/lake', stagingUrl: 's3://bucket2' })
+  })
 
   it('arms failpoints for tests, and refuses them in production', async () => {
     const armed = { CANDLELAKE_FAILPOINTS: 'convert.staged:kill, verify.locked:stop@spot-klines/BTCUSDT/1h/2024-01' }

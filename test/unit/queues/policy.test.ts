@@ -1,14 +1,14 @@
 import { expect } from 'chai'
 import fc from 'fast-check'
-import { STAGES } from '../../../src/jobs/stages.js'
+import { JOB_STAGES } from '../../../src/jobs/stages.js'
 import {
   backoffMs, DEFAULT_LOCK_MS, KEEP, locksOf, MAX_STALLED_COUNT, MAX_STARTED_ATTEMPTS, POLICY, PRIORITY,
 } from '../../../src/queues/policy.js'
 
 describe('queue policy', () => {
   it('has a row for every stage: some attempts, a base below its cap, at least one at a time', () => {
-    expect(Object.keys(POLICY)).to.deep.equal([...STAGES])
-    for (const stage of STAGES) {
+    expect(Object.keys(POLICY)).to.deep.equal([...JOB_STAGES])
+    for (const stage of JOB_STAGES) {
       const { attempts, backoffBaseMs, backoffCapMs, concurrency } = POLICY[stage]
       expect(attempts, stage).to.be.within(2, 10)
       expect(backoffBaseMs, stage).to.be.lessThan(backoffCapMs)
@@ -25,7 +25,7 @@ describe('queue policy', () => {
   }
 
   it('never waits longer than the cap nor less than half of the first wait, however often a job failed', () => {
-    fc.assert(fc.property(fc.constantFrom(...STAGES), fc.integer({ min: 1, max: 10_000 }), fc.double({ min: 0, max: 1, noNaN: true }), (stage, failures, random) => {
+    fc.assert(fc.property(fc.constantFrom(...JOB_STAGES), fc.integer({ min: 1, max: 10_000 }), fc.double({ min: 0, max: 1, noNaN: true }), (stage, failures, random) => {
       const { backoffBaseMs, backoffCapMs } = POLICY[stage]
       const ms = backoffMs(POLICY[stage], failures, () => random)
       return ms >= backoffBaseMs / 2 && ms <= backoffCapMs

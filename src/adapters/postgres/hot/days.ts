@@ -1,6 +1,7 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely'
 import { US_PER_DAY } from '../../../domain/month.js'
 import type { Db } from '../rows.js'
+import { closeLikeParent } from '../supabase.js'
 import { instantText } from './rows.js'
 
 /** A UTC day, `2024-01-31`. */
@@ -56,6 +57,7 @@ export async function ensureDays(db: Kysely<unknown>, days: readonly Day[]): Pro
     for (const day of missing.filter((one) => !now.has(one))) {
       const [table, from] = [sql.id(tableOf(day)), dayStartUs(day)]
       await sql`create table ${table} (like hot_candles including all)`.execute(trx)
+      await closeLikeParent(trx, tableOf(day))
       await sql`alter table hot_candles attach partition ${table} for values
         from (${sql.lit(instantText(from))}) to (${sql.lit(instantText(from + US_PER_DAY))})`.execute(trx)
     }

@@ -1,10 +1,9 @@
-import { sql, type Kysely, type RawBuilder } from 'kysely'
+import { sql, type Kysely } from 'kysely'
 import type { HotRows, HotStats, HotStore, HotView } from '../../../domain/ports/hot-store.js'
-import { STANDINGS } from '../../../domain/hot-candle.js'
 import type { Db } from '../rows.js'
 import { existingDays } from './days.js'
 import { contents, remove, seriesOf } from './retention.js'
-import { candleOf, idOf, isIn, selected, usOf, type HotRow } from './rows.js'
+import { candleOf, idOf, isClosed, isIn, selected, usOf, type HotRow } from './rows.js'
 import type { HotPool } from './session.js'
 import { warmMonths } from './warm-months.js'
 import { save } from './write.js'
@@ -26,8 +25,6 @@ export function hotStore(db: Kysely<unknown>, hot: HotPool): HotStore {
     stats: () => stats(db),
   }
 }
-
-const isClosed: RawBuilder<boolean> = sql`c.standing >= ${sql.lit(STANDINGS.indexOf('closed'))}`
 
 /** What is read, of a pool or of one snapshot. */
 export function hotRows(db: Db): HotRows {

@@ -111,8 +111,10 @@ async function hasOthers(db: Db, day: Day, removed: readonly Removed[]): Promise
 }
 
 async function removeDay(db: Db, day: Day, removed: readonly Removed[], isDropped: boolean): Promise<void> {
-  if (isDropped) await sql`drop table if exists ${sql.id(tableOf(day))}`.execute(db)
-  else if (removed.length > 0) {
+  if (isDropped) {
+    await sql`drop table if exists ${sql.id(tableOf(day))}`.execute(db)
+    await sql`delete from hot_changes where day = ${day}::date`.execute(db)
+  } else if (removed.length > 0) {
     await sql`delete from hot_candles c
       where c.series_id = any (${idsOf(removed)}::int[]) and ${isIn(rangeOf(day))}`.execute(db)
   }

@@ -1,5 +1,5 @@
 import { sql, type RawBuilder } from 'kysely'
-import { HOT_NUMBERS, type HotCandle } from '../../../domain/hot-candle.js'
+import { HOT_NUMBERS, STANDINGS, type HotCandle } from '../../../domain/hot-candle.js'
 import { US_PER_MS } from '../../../domain/month.js'
 import type { Series } from '../../../domain/partition.js'
 
@@ -63,3 +63,6 @@ export const idOf = ({ dataset, symbol, interval }: Series): RawBuilder<number |
 /** The condition that a row `c` has one of these open times. */
 export const isIn = ({ fromUs, toUs }: { fromUs: bigint; toUs: bigint }): RawBuilder<boolean> => sql<boolean>`
   c.open_time >= ${instantText(fromUs)}::timestamptz and c.open_time < ${instantText(toUs)}::timestamptz`
+
+/** The condition that a row `c` is of a closed bar. */
+export const isClosed: RawBuilder<boolean> = sql`c.standing >= ${sql.lit(STANDINGS.indexOf('closed'))}`
