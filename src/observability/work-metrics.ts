@@ -1,11 +1,13 @@
 import { Counter, Histogram, type Registry } from 'prom-client'
-import type { Observe, WorkEvent } from '../domain/ports/observe.js'
+import type { JobOutcome, Observe, WorkEvent } from '../domain/ports/observe.js'
 import { JOB_STAGES } from '../domain/states.js'
 
 const DURATION_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
 const WAIT_BUCKETS = [0.1, 1, 5, 15, 60, 300, 900, 3_600, 14_400, 86_400]
 
 type JobEvent = Extract<WorkEvent, { type: 'job' }>
+/** Outcomes that need no reason. */
+const UNCODED: readonly JobOutcome[] = ['ok', 'skipped', 'fenced']
 type FinishedEvent = Extract<WorkEvent, { type: 'finished' }>
 
 /**
@@ -20,7 +22,7 @@ export function workMetrics(registry: Registry): Observe {
   const job = (e: JobEvent): void => {
     const { stage } = e
     const { dataset } = e.partition
-    m.jobs.inc({ stage, outcome: e.outcome, code: e.code ?? '' })
+    m.jobs.inc({ stage, outcome: e.outcome, code: UNCODED.includes(e.outcome) ? '' : (e.code ?? '') })
     if (e.outcome === 'retry') m.retries.inc({ stage })
     if (e.outcome === 'fenced') m.fenced.inc({ stage })
     // A delayed job waits on and a skipped one did nothing: both would make the work look quicker than it is.

@@ -5,7 +5,7 @@ import { DATASETS } from '../../../src/domain/dataset.js'
 import { ERRORS, PipelineError, type ErrorCode } from '../../../src/domain/errors.js'
 import { VERDICTS, type FindingCode } from '../../../src/domain/findings.js'
 import type { JobOutcome, WorkEvent } from '../../../src/domain/ports/observe.js'
-import { STAGES, STATES, type Stage, type State } from '../../../src/domain/states.js'
+import { JOB_STAGES, STATES, type JobStage, type State } from '../../../src/domain/states.js'
 import { createMetrics, type Metrics } from '../../../src/observability/metrics.js'
 import { countsOf, partitionOf, statesOf, serverParts } from '../../support/server-parts.js'
 
@@ -18,7 +18,7 @@ const fresh = (): Metrics => createMetrics({ version: '1.2.3', backend: 'redis',
 
 type JobEvent = Extract<WorkEvent, { type: 'job' }>
 
-const jobOf = (stage: Stage, outcome: JobOutcome, some: Partial<JobEvent> = {}): WorkEvent => ({
+const jobOf = (stage: JobStage, outcome: JobOutcome, some: Partial<JobEvent> = {}): WorkEvent => ({
   type: 'job', stage, outcome, partition: partitionOf('BTCUSDT'), code: null, seconds: 2, waitSeconds: 7, bytesIn: 100,
   bytesOut: 40, rows: 744, ...some,
 })
@@ -92,9 +92,9 @@ describe('metrics of the work', () => {
     for (let i = 0; i < 500; i++) {
       const partition = { ...partitionOf(`SYM${i}USDT`), dataset: DATASETS[i % DATASETS.length] ?? 'spot-klines' }
       const code = CODES[i % CODES.length] ?? 'UNEXPECTED'
-      for (const stage of STAGES) {
+      for (const stage of JOB_STAGES) {
         for (const outcome of OUTCOMES) metrics.observe(jobOf(stage, outcome, { partition, code }))
-        metrics.observe({ type: 'bytes', stage, count: 1 })
+        if (stage !== 'migrate') metrics.observe({ type: 'bytes', stage, count: 1 })
       }
       for (const state of STATES) metrics.observe({ type: 'finished', partition, state, findings, code, message: null })
     }
