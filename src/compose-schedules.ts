@@ -7,13 +7,13 @@ import { asPipelineError } from './domain/errors.js'
 import { addMonths, monthOfMs } from './domain/month.js'
 import { seriesKeyOf, type Series } from './domain/partition.js'
 import type { Log } from './domain/ports/observe.js'
-import type { Task } from './domain/ports/schedules.js'
+import type { Task, TaskKind } from './domain/ports/schedules.js'
 import { openSchedules } from './queues/schedules.js'
 
 /** Schedules at work in one process at once. */
 const AT_ONCE = 4
 
-type Work = Pick<App, 'sync' | 'plan'>
+type Work = Pick<App, 'sync' | 'plan' | 'migrations' | 'enqueueMigrations'>
 type Figures = Readonly<Record<string, number>>
 
 /** Schedules, and what their ticks do. */
@@ -30,8 +30,7 @@ export function composeSchedules(
         onError: (error) => log.warn('schedule.queue_error', { message: asPipelineError(error).message }),
         run: async (schedule, task, signal) => {
           try {
-            const doing = task.kind === 'tail' ? syncAll(work, log, task, signal) : planMonths(work, task, signal)
-            const figures = await doing
+            const figures = await DOING[task.kind](work, task, signal, log)
             log.info('schedule.ticked', { schedule, kind: task.kind, ...figures })
             onTick({ schedule, kind: task.kind, ...figures })
           } catch (thrown) {
@@ -45,8 +44,12 @@ export function composeSchedules(
   }
 }
 
+const DOING: Readonly<Record<TaskKind, (work: Work, task: Task, signal: AbortSignal, log: Log) => Promise<Figures>>> = {
+  tail: syncAll, months: planMonths, migrate: enqueueMigrations,
+}
+
 /** A series that cannot be read keeps no other from it; a refusal that holds for all ends it. */
-async function syncAll(work: Work, log: Log, task: Task, signal: AbortSignal): Promise<Figures> {
+async function syncAll(work: Work, task: Task, signal: AbortSignal, log: Log): Promise<Figures> {
   const sum = { series: 0, rows: 0, stored: 0, failed: 0 }
   for (const one of seriesOf(task)) {
     try {
@@ -77,4 +80,12 @@ async function planMonths(work: Work, task: Task, signal: AbortSignal): Promise<
   const options = { dryRun: false, force: false, kind: 'incremental', asked, signal, onProgress: () => undefined } as const
   const { todo, done } = await work.plan(request, options)
   return { todo, done }
+}
+
+/** Workers do the rest; a month whose job waits already has one. */
+async function enqueueMigrations(work: Work, task: Task): Promise<Figures> {
+  const keys = new Set(seriesOf(task).map(seriesKeyOf))
+  const months = await work.migrations((series) => keys.has(seriesKeyOf(series)))
+  await work.enqueueMigrations(months.map(({ partition }) => partition))
+  return { months: months.length, rows: months.reduce((sum, { rows }) => sum + rows, 0) }
 }

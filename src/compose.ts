@@ -43,6 +43,7 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
     return await composeMetricsServer(config, services, { log, metrics, isRunning })
   }
   const hotWork = composeHot(config, services)
+  const migrations = composeMigrations(config, services)
   const app: App = {
     config,
     plans: async () => (await services.catalog()).plan,
@@ -101,9 +102,9 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
     mergeParquet: async (o) => await (await services.exports()).merger.merge(o),
     ...hotWork,
     ...composeSchedules(config, services, log, {
-      sync: hotWork.sync, plan: (request, o) => planBackfill(request, o, config, services, log),
+      ...migrations, sync: hotWork.sync, plan: (request, o) => planBackfill(request, o, config, services, log),
     }),
-    ...composeMigrations(config, services),
+    ...migrations,
     askOwner: (what) => askOwner(what, services),
     askArchive: () => askArchive(config),
     askEngine: () => askEngine(),

@@ -8,10 +8,10 @@ import type { Task, TaskKind } from '../domain/ports/schedules.js'
 /** The version of payload that this program writes, and the only one it runs. */
 const VERSION = 1
 
-/** What a tick does: `t` brings hot rows up to now, `m` plans months of the archive. */
+/** What a tick does: `t` brings hot rows up to now, `m` plans months of the archive, `h` migrates hot rows. */
 const schema = z.strictObject({
   v: z.literal(VERSION),
-  k: z.enum(['t', 'm']),
+  k: z.enum(['t', 'm', 'h']),
   d: z.enum(DATASETS as readonly [Series['dataset'], ...Series['dataset'][]]),
   s: z.array(z.string().max(64)).min(1),
   i: z.array(z.enum(INTERVALS as readonly [Interval, ...Interval[]])).min(1),
@@ -19,8 +19,8 @@ const schema = z.strictObject({
 
 export type ScheduleJobData = z.infer<typeof schema>
 
-const KIND_OF = { t: 'tail', m: 'months' } as const satisfies Record<ScheduleJobData['k'], TaskKind>
-const LETTER_OF = { tail: 't', months: 'm' } as const satisfies Record<TaskKind, ScheduleJobData['k']>
+const KIND_OF = { t: 'tail', m: 'months', h: 'migrate' } as const satisfies Record<ScheduleJobData['k'], TaskKind>
+const LETTER_OF = { tail: 't', months: 'm', migrate: 'h' } as const satisfies Record<TaskKind, ScheduleJobData['k']>
 
 export const encodeTask = ({ kind, dataset, symbols, intervals }: Task): ScheduleJobData =>
   ({ v: VERSION, k: LETTER_OF[kind], d: dataset, s: [...symbols], i: [...intervals] })

@@ -77,7 +77,7 @@ describe('acceptance: candlelake sync, tail and schedule', function () {
     expect((await runCli(['schedule', 'list'], home.env)).stdout).to.equal('There are no schedules.\n')
   })
 
-  it('a schedule of months makes the lake grow by itself, once', async () => {
+  it('schedules make the lake grow by itself, once, and take hot rows off that it holds', async () => {
     const served = await archive()
     const [symbol, env] = ['GROWUSDT', { ...home.env, ARCHIVE_URL: served.url }]
     await served.months({ symbol, interval: '1d' }, [lastMonth()])
@@ -89,9 +89,16 @@ describe('acceptance: candlelake sync, tail and schedule', function () {
     expect(ticks()[0]).to.include({ schedule: 'months', kind: 'months' })
     const rows = lastJson(await runCli(['query', 'select count(*) as n from spot_klines', '--format', 'jsonl'], env))
     expect(Number(rows['n'])).to.be.within(28, 31)
+    await runCli(['schedule', 'remove', 'months'], env)
+    const loaded = await runCli(['hot', 'load', `spot-klines/${symbol}/1d/${lastMonth()}`], env)
+    expect(loaded.code, loaded.stderr).to.equal(0)
+    await runCli(['schedule', 'add', 'migrate', ...series, '--cron', '*/2 * * * * *'], env)
+    await until('a month that was migrated', async () =>
+      (await runCli(['hot', 'reports', '--json'], env)).stdout.includes(`spot-klines/${symbol}/1d/${lastMonth()}`))
+    expect(ticks().some(({ kind, months }) => kind === 'migrate' && months === 1)).to.equal(true)
+    await runCli(['schedule', 'remove', 'migrate'], env)
     for (const one of [worker, run]) one.child.kill('SIGTERM')
     await Promise.all([worker.ended, run.ended])
-    await runCli(['schedule', 'remove', 'months'], env)
     await served.close()
   })
 

@@ -6,18 +6,21 @@ import {
 import { SERIES_FLAGS, seriesOf } from './sync.js'
 import { fired } from './worker.js'
 
-/** A few seconds into the minute, when the candle before it has closed everywhere; and after the archive's hour. */
-const CRON: Readonly<Record<TaskKind, string>> = { tail: '3 * * * * *', months: '30 4 * * *' }
+/**
+ * A few seconds into the minute, when the candle before it has closed everywhere; after the archive's hour; and when the
+ * archive's months have had an hour to become verified.
+ */
+const CRON: Readonly<Record<TaskKind, string>> = { tail: '3 * * * * *', months: '30 4 * * *', migrate: '30 5 * * *' }
 
 const add: CommandSpec = {
   name: 'add',
-  argument: { form: '<task>', help: 'tail: hot rows up to now; months: the last two months of the archive' },
+  argument: { form: '<task>', help: 'tail: hot rows up to now; months: the last two of the archive; migrate: hot rows past HOT_DAYS' },
   sentence: 'Adds a schedule, or replaces the one of its name.',
   example: 'candlelake schedule add tail --symbols BTCUSDT,ETHUSDT --intervals 1m',
   flags: [
     ...SERIES_FLAGS,
     { flag: '--name <name>', help: 'its name (default: the task)' },
-    { flag: '--cron <pattern>', help: 'when, in UTC: five fields, or six with seconds (default: each minute; 04:30)' },
+    { flag: '--cron <pattern>', help: 'when, in UTC: five fields, or six with seconds (default: each minute; 04:30; 05:30)' },
   ],
   exits: [EXIT_OK, EXIT_ERROR],
   run: runAdd,
@@ -55,7 +58,7 @@ const run: CommandSpec = {
 
 export const schedule: CommandGroup = {
   name: 'schedule',
-  sentence: 'Does things again and again: the newest candles, the newest months.',
+  sentence: 'Does things again and again: the newest candles, the newest months, what is hot no longer.',
   commands: [add, list, remove, run],
 }
 

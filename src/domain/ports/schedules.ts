@@ -1,8 +1,11 @@
 import type { Interval } from '../interval.js'
 import type { Series } from '../partition.js'
 
-/** `tail`: hot rows up to now. `months`: what the archive has published, as an incremental run. */
-export const TASK_KINDS = ['tail', 'months'] as const
+/**
+ * `tail`: hot rows up to now. `months`: what the archive has published, as an incremental run. `migrate`: hot rows past
+ * retention into their months.
+ */
+export const TASK_KINDS = ['tail', 'months', 'migrate'] as const
 export type TaskKind = (typeof TASK_KINDS)[number]
 
 /** What is done at each tick, for every symbol and interval. */
