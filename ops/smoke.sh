@@ -160,8 +160,8 @@ dc run --rm -T candlelake verify --json </dev/null >"$TMP/verify.json" ||
 say "read back: $(tail -1 "$TMP/verify.json")"
 
 started=$SECONDS
-dc stop --timeout 45 download convert publish server >/dev/null 2>&1
-codes=$(dc ps --all --format '{{.ID}} {{.ExitCode}}' download convert publish server |
+dc stop --timeout 45 download convert publish schedule server >/dev/null 2>&1
+codes=$(dc ps --all --format '{{.ID}} {{.ExitCode}}' download convert publish schedule server |
   grep -v "^${killed:0:12}" | awk '{print $2}' | sort | uniq -c)
 [ "$(awk '{print $2}' <<<"$codes")" = 143 ] || die "SIGTERM ended some otherwise: $codes"
 say "SIGTERM ended $(awk '{print $1}' <<<"$codes") containers in order, in $((SECONDS - started)) s"

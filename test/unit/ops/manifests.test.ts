@@ -90,7 +90,7 @@ describe('the compose files', () => {
   })
 
   it('lock every container of the program, and give it longer than its grace to end', () => {
-    expect(ours.map(([name]) => name)).to.deep.equal(['download', 'convert', 'publish', 'server', 'candlelake'])
+    expect(ours.map(([name]) => name)).to.deep.equal(['download', 'convert', 'publish', 'schedule', 'server', 'candlelake'])
     for (const [name, service] of ours) {
       expect(service.read_only, name).to.equal(true)
       expect(service.cap_drop, name).to.deep.equal(['ALL'])
