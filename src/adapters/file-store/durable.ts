@@ -1,5 +1,6 @@
 import { mkdir, open, rmdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { whilePruned } from '../../domain/while-pruned.js'
 import { errnoOf } from './file-failure.js'
 
 /** What file systems say that do not let a folder be synced. */
@@ -60,19 +61,6 @@ export async function pruneFolders(folder: string, root: string): Promise<void> 
     } catch (thrown) {
       // ENOTEMPTY: in use. ENOENT: another remover was here, and its parents are still to do.
       if (errnoOf(thrown) !== 'ENOENT') return
-    }
-  }
-}
-
-const TRIES = 20
-
-/** Between a mkdir and its use, pruning may take the folder away again: once for each object deleted there. */
-async function whilePruned<T>(work: () => Promise<T>): Promise<T> {
-  for (let count = 1; ; count++) {
-    try {
-      return await work()
-    } catch (thrown) {
-      if (errnoOf(thrown) !== 'ENOENT' || count === TRIES) throw thrown
     }
   }
 }

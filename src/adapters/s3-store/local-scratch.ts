@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { diskFull } from '../../domain/disk-full.js'
 import { PipelineError } from '../../domain/errors.js'
 import { checkObjectKey } from '../../domain/object-key.js'
+import { whilePruned } from '../../domain/while-pruned.js'
 
 export type ScratchSize = { readonly bytes: number; readonly changed: Date }
 
@@ -21,7 +22,7 @@ export class LocalScratch {
   /** Makes the folder of an execution, and gives its path. */
   async of(folder: string): Promise<string> {
     const path = this.#pathOf(folder)
-    await orLocalFailure(path, () => mkdir(path, { recursive: true }))
+    await orLocalFailure(path, () => whilePruned(() => mkdir(path, { recursive: true })))
     return path
   }
 
