@@ -12,7 +12,7 @@ import { BTC_1M, hotBar, usAt } from '../../support/hot-candles.js'
 import { openHybrid, type Hybrid } from '../../support/hybrid.js'
 import { dayOf, Model } from './sequence-world.js'
 
-/** CI's share of ten thousand; the campaign before a release takes all of them. */
+/** CI takes ten thousand. */
 const STEPS = Number(process.env['HYBRID_STEPS'] ?? 2_000)
 const PER_RUN = 10
 const SEED = Number(process.env['HYBRID_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
