@@ -77,21 +77,41 @@ export class Follower implements Subscription {
     this.#wake()
   }
 
+  /** The latest change it knows of: what an answer to a question asked from now on is measured by. */
+  get head(): number {
+    return this.#head
+  }
+
   interrupted(): void {
+    this.#notes = []
     this.#healing = { sinceMs: this.#healing?.sinceMs ?? Date.now(), rows: this.#healing?.rows ?? 0, done: false }
     this.#o.onState?.('away')
   }
 
-  /** Notifications come again; `head` is where the series is now. */
-  resumed(head: number): void {
-    if (!this.#started) return
-    this.#notes = []
-    if (head < this.#head) this.#first.push({ type: 'restarted', cursor: String(head) })
-    if (head < this.#head) this.#cursor = { change: head, openTimeUs: null }
-    this.#head = head
+  /**
+   * Notifications come again; `head` is where the series was when asked, `known` what this follower had known before
+   * that: a change that is told of while the answer is on its way makes no other database.
+   */
+  resumed(head: number, known: number): void {
+    if (!this.#started) return this.#resumedEarly(head)
+    const told = this.#notes.reduce((most, { change }) => Math.max(most, change), head)
+    if (head < known) {
+      this.#first.push({ type: 'restarted', cursor: String(head) })
+      this.#cursor = { change: head, openTimeUs: null }
+      this.#head = told
+    } else {
+      this.#head = Math.max(this.#head, told)
+    }
     if (this.#healing) this.#healing.done = true
     this.#o.onState?.('live')
     this.#wake()
+  }
+
+  /** It begins by a look of its own, so there is nothing to heal. */
+  #resumedEarly(head: number): void {
+    this.#head = Math.max(this.#head, head)
+    if (this.#healing) this.#o.onState?.('live')
+    this.#healing = null
   }
 
   close(): Promise<void> {

@@ -32,9 +32,9 @@ export function hotFeed(o: FeedOptions): HotFeed {
     for (const one of followers) if (one.key === key) one.noted({ change, range })
   }
   const catchUp = async (): Promise<void> => {
-    const all = [...followers]
-    const heads = await headsOf(db, all.map(({ series }) => series))
-    for (const one of all) one.resumed(heads.get(one.key) ?? 0)
+    const all = [...followers].map((one) => ({ one, known: one.head }))
+    const heads = await headsOf(db, all.map(({ one }) => one.series))
+    for (const { one, known } of all) one.resumed(heads.get(one.key) ?? 0, known)
   }
   const away = (): void => {
     for (const one of followers) one.interrupted()
@@ -72,6 +72,7 @@ export function hotFeed(o: FeedOptions): HotFeed {
       await linked()
       signal?.throwIfAborted()
       const { head, rows } = await startOf(db, series, cursor === null ? last : 0)
+      signal?.throwIfAborted()
       follower.start(head, cursor, rows)
     } catch (thrown) {
       await follower.close()

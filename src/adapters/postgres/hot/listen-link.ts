@@ -56,6 +56,8 @@ export class ListenLink {
     this.#stopped.abort()
     await this.#drop()
     await this.#keeping
+    // What it was connecting meanwhile.
+    await this.#drop()
   }
 
   async #keep(first: Connected): Promise<void> {
@@ -112,7 +114,8 @@ export class ListenLink {
     const { signal } = this.#stopped
     while (client === this.#client) {
       await sleep(ECHO_EVERY_MS, undefined, { signal, ref: false }).catch(() => undefined)
-      if (signal.aborted || !(await this.#echoes().catch(() => false))) return
+      // Its connection may be another one by now, whose echo is not to be taken away.
+      if (signal.aborted || client !== this.#client || !(await this.#echoes().catch(() => false))) return
     }
   }
 
