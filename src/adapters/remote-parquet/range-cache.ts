@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import {
+  constants,
   mkdir,
   open,
   readdir,
@@ -93,6 +94,11 @@ export class CacheEntry {
     this.#ranges = o.ranges
   }
 
+  /** Nothing of the version is present. */
+  get isEmpty(): boolean {
+    return this.#ranges.length === 0
+  }
+
   missing(wanted: readonly ByteRange[]): ByteRange[] {
     return missingRanges(wanted, this.#ranges)
   }
@@ -134,17 +140,25 @@ export class CacheEntry {
     await utimes(`${this.path}.index`, now, now).catch(() => undefined)
   }
 
-  /** Forgets everything: what is there turned out to be of no use. */
+  /** Forgets what is there: it turned out to be of no use. The file stays: another reader may have it open. */
   async drop(): Promise<void> {
     await rm(`${this.path}.index`, { force: true })
-    await rm(this.path, { force: true })
     this.#ranges = []
   }
 
-  /** A file whose index is missing or old may hold anything: it is begun anew. */
+  /**
+   * Never empties what is there: another process may have written since the index was read, and its index promises it.
+   * The name of the file holds ETag and length, so that giving it its length changes nothing of a file that is whole.
+   */
   async #open(): Promise<FileHandle> {
-    const handle = await open(this.path, this.#ranges.length === 0 ? 'w' : 'r+')
-    if (this.#ranges.length === 0) await handle.truncate(this.#o.version.bytes)
+    if (this.#ranges.length > 0) return await open(this.path, 'r+')
+    const handle = await open(this.path, constants.O_RDWR | constants.O_CREAT)
+    try {
+      await handle.truncate(this.#o.version.bytes)
+    } catch (thrown) {
+      await handle.close()
+      throw thrown
+    }
     return handle
   }
 }

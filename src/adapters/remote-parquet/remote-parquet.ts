@@ -45,9 +45,7 @@ export class RemoteParquet {
    * @throws {OBJECT_CORRUPT, OBJECT_ABSENT, STORE_UNREACHABLE, DISK_FULL}
    */
   async fetch(source: RangeSource, want: WantedPart, signal: AbortSignal): Promise<FetchedPart> {
-    return await this.#inTurn(source.id, async () => {
-      const reading = new Reading(source, this.#o, signal)
-      const entry = await reading.open(this.#cache)
+    return await this.#read(source, signal, async (reading, entry) => {
       const footer = await reading.footer(entry)
       await reading.fill(entry, planRanges(footer, want).ranges)
       await entry.touch()
@@ -58,10 +56,29 @@ export class RemoteParquet {
 
   /** The footer alone. Same errors. */
   async footer(source: RangeSource, signal: AbortSignal): Promise<{ footer: ParquetFooter; cost: ReadCost }> {
+    return await this.#read(source, signal, async (reading, entry) => {
+      const footer = await reading.footer(entry)
+      return { footer, cost: { ...reading.cost } }
+    })
+  }
+
+  /** What the cache held may be spoilt, or be taken away meanwhile: then it is forgotten, and all is fetched once more. */
+  async #read<T>(
+    source: RangeSource,
+    signal: AbortSignal,
+    work: (reading: Reading, entry: CacheEntry) => Promise<T>,
+  ): Promise<T> {
     return await this.#inTurn(source.id, async () => {
       const reading = new Reading(source, this.#o, signal)
-      const footer = await reading.footer(await reading.open(this.#cache))
-      return { footer, cost: { ...reading.cost } }
+      const entry = await reading.open(this.#cache)
+      const wasCached = reading.cost.bytesRead === 0 && !entry.isEmpty
+      try {
+        return await work(reading, entry)
+      } catch (thrown) {
+        if (!wasCached || !isSpoilt(thrown)) throw thrown
+        await entry.drop()
+        return await work(reading, entry)
+      }
     })
   }
 
@@ -77,6 +94,10 @@ export class RemoteParquet {
     }
   }
 }
+
+const isSpoilt = (thrown: unknown): boolean =>
+  (thrown instanceof PipelineError && thrown.code === 'OBJECT_CORRUPT') ||
+  (thrown as NodeJS.ErrnoException | null)?.code === 'ENOENT'
 
 /** One object being read, and what that costs. */
 class Reading {

@@ -173,6 +173,26 @@ describe('Parquet by ranges over HTTP', () => {
     }
   })
 
+  it('one who found nothing empties nothing that another wrote meanwhile', async () => {
+    const cache = new RangeCache({ dir: join(folder.path, 'shared'), maxBytes: 1e9 })
+    const version = { etag: '"1"', bytes: 100 }
+    const [one, other] = [await cache.entry('a', version), await cache.entry('a', version)]
+    await one.add((write) => write({ start: 40, bytes: Buffer.from('written') }))
+    const failed = await other.add(() => Promise.reject(new Error('cut'))).catch((thrown: unknown) => String(thrown))
+    expect(failed).to.equal('Error: cut')
+    const now = await cache.entry('a', version)
+    expect(now.missing([{ start: 40, end: 47 }])).to.deep.equal([])
+    expect(String(await now.read({ start: 40, end: 47 }))).to.equal('written')
+  })
+
+  it('a cached footer that turns out to be spoilt is fetched once more', async () => {
+    const part = await remote().fetch(source(), DAY_3, signal)
+    await writeFile(part.path, Buffer.alloc(part.footer.bytes))
+    const again = await remote({ fresh: false }).fetch(source(), DAY_3, signal)
+    expect(again.cost.bytesRead).to.be.greaterThan(0)
+    expect(await files.query(SQL_DAY_3(again.path))).to.deep.equal(await files.query(SQL_DAY_3(made)))
+  })
+
   it('the cache lets go of what was used longest ago, and only what is over its limit', async () => {
     const small = remote({ maxBytes: 1 })
     await small.fetch(source(), DAY_3, signal)
