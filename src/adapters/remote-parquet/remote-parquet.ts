@@ -68,7 +68,7 @@ export class RemoteParquet {
     signal: AbortSignal,
     work: (reading: Reading, entry: CacheEntry) => Promise<T>,
   ): Promise<T> {
-    return await this.#inTurn(source.id, async () => {
+    return await this.#inTurn(source.cacheId, async () => {
       const reading = new Reading(source, this.#o, signal)
       const entry = await reading.open(this.#cache)
       const wasCached = reading.cost.bytesRead === 0 && !entry.isEmpty
@@ -115,9 +115,9 @@ class Reading {
 
   /** The version: as planned, or as a HEAD says where a part is cached, or as the first bytes come with. */
   async open(cache: RangeCache): Promise<CacheEntry> {
-    const { id, planned } = this.#source
+    const { cacheId, planned } = this.#source
     if (planned !== null) return await this.#entry(cache, planned)
-    if ((await cache.lastVersion(id)) !== null) {
+    if ((await cache.lastVersion(cacheId)) !== null) {
       this.cost.requests++
       return await this.#entry(cache, await this.#source.head(this.#signal))
     }
@@ -131,7 +131,7 @@ class Reading {
 
   async #entry(cache: RangeCache, version: ObjectVersion): Promise<CacheEntry> {
     this.#version = version
-    return await cache.entry(this.#source.id, version)
+    return await cache.entry(this.#source.cacheId, version)
   }
 
   async footer(entry: CacheEntry): Promise<ParquetFooter> {
