@@ -59,7 +59,9 @@ function partsOf(store: ObjectStore, o: LakeOptions): LakePorts['parts'] {
 
 export function remoteOf(o: LakeOptions): RemoteParquet {
   const dir = join(o.cacheDir ?? join(homedir(), '.cache', 'candlelake'), 'ranges')
-  return new RemoteParquet(new RangeCache({ dir, maxBytes: o.cacheMaxBytes ?? 4 * GIB }))
+  // What an open question may still read stays: none is open for longer than its timeout.
+  const graceMs = 1_000 * Math.max(600, 2 * limitsOf(o).timeoutSeconds)
+  return new RemoteParquet(new RangeCache({ dir, maxBytes: o.cacheMaxBytes ?? 4 * GIB, graceMs }))
 }
 
 export const limitsOf = (o: LakeOptions): QueryLimits => ({

@@ -1,5 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto'
 import {
+  constants,
   mkdir,
   open,
   readdir,
@@ -26,6 +27,8 @@ type Index = {
 
 /** What a reader may still be reading is not evicted. */
 const GRACE_MS = 600_000
+/** An eviction reads every index: one is worth it after so many bytes, or a twentieth of the limit. */
+const EVICT_EVERY_BYTES = 64 * 1024 ** 2
 
 /**
  * Parts of remote objects on disk: for each object and ETag a file as long as the object, empty where nothing was
@@ -37,6 +40,9 @@ export class RangeCache {
   readonly #dir: string
   readonly #maxBytes: number
   readonly #graceMs: number
+  /** Since the last eviction; the first bytes of a process are reason enough, since it knows not what others left. */
+  #grownBytes = Number.POSITIVE_INFINITY
+  #isEvicting = false
 
   constructor(o: { dir: string; maxBytes: number; graceMs?: number }) {
     this.#dir = o.dir
@@ -59,12 +65,27 @@ export class RangeCache {
     return new CacheEntry({ dir: this.#dir, last: join(this.#dir, `${digestOf(id)}.last`), path, version, ranges })
   }
 
+  /** Counts bytes that were added; now and then, never twice at a time, evicts. */
+  async grow(bytes: number): Promise<void> {
+    this.#grownBytes += bytes
+    if (this.#isEvicting || this.#grownBytes < Math.min(EVICT_EVERY_BYTES, this.#maxBytes / 20)) return
+    this.#grownBytes = 0
+    this.#isEvicting = true
+    try {
+      await this.evict()
+    } finally {
+      this.#isEvicting = false
+    }
+  }
+
   /** Takes away what was used longest ago until the rest fits the limit; gives the bytes that are left. */
   async evict(): Promise<number> {
+    const names = new Set(await namesIn(this.#dir))
     const found: { path: string; bytes: number; usedMs: number }[] = []
-    for (const name of await namesIn(this.#dir)) {
-      if (!name.endsWith('.index')) continue
+    for (const name of names) {
       const path = join(this.#dir, name)
+      if (name.endsWith('.parquet') && !names.has(`${name}.index`)) await this.#removeLeft(path)
+      if (!name.endsWith('.index')) continue
       const index = await readJson<Index>(path)
       const bytes = sizeOf((index?.ranges ?? []).map(([start, end]) => ({ start, end })))
       found.push({ path, bytes, usedMs: (await stat(path).catch(() => null))?.mtimeMs ?? 0 })
@@ -77,6 +98,12 @@ export class RangeCache {
       total -= bytes
     }
     return total
+  }
+
+  /** A file without an index, of a process that was killed: nobody counts it, and nobody else takes it away. */
+  async #removeLeft(path: string): Promise<void> {
+    const writtenMs = (await stat(path).catch(() => null))?.mtimeMs ?? Number.POSITIVE_INFINITY
+    if (writtenMs < Date.now() - this.#graceMs) await rm(path, { force: true })
   }
 }
 
@@ -91,6 +118,11 @@ export class CacheEntry {
     this.path = o.path
     this.#o = o
     this.#ranges = o.ranges
+  }
+
+  /** Nothing of the version is present. */
+  get isEmpty(): boolean {
+    return this.#ranges.length === 0
   }
 
   missing(wanted: readonly ByteRange[]): ByteRange[] {
@@ -134,17 +166,25 @@ export class CacheEntry {
     await utimes(`${this.path}.index`, now, now).catch(() => undefined)
   }
 
-  /** Forgets everything: what is there turned out to be of no use. */
+  /** Forgets what is there: it turned out to be of no use. The file stays: another reader may have it open. */
   async drop(): Promise<void> {
     await rm(`${this.path}.index`, { force: true })
-    await rm(this.path, { force: true })
     this.#ranges = []
   }
 
-  /** A file whose index is missing or old may hold anything: it is begun anew. */
+  /**
+   * Never empties what is there: another process may have written since the index was read, and its index promises it.
+   * The name of the file holds ETag and length, so that giving it its length changes nothing of a file that is whole.
+   */
   async #open(): Promise<FileHandle> {
-    const handle = await open(this.path, this.#ranges.length === 0 ? 'w' : 'r+')
-    if (this.#ranges.length === 0) await handle.truncate(this.#o.version.bytes)
+    if (this.#ranges.length > 0) return await open(this.path, 'r+')
+    const handle = await open(this.path, constants.O_RDWR | constants.O_CREAT)
+    try {
+      await handle.truncate(this.#o.version.bytes)
+    } catch (thrown) {
+      await handle.close()
+      throw thrown
+    }
     return handle
   }
 }

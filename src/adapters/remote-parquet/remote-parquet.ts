@@ -4,6 +4,7 @@ import { mergeRanges, planRanges, type ByteRange, type WantedPart } from '../../
 import type { ObjectVersion, RangeSource, ReadCost } from '../../domain/ports/range-source.js'
 import { footerBytes, readFooter } from './read-footer.js'
 import type { CacheEntry, RangeCache } from './range-cache.js'
+import { inParallel, inPieces, Slots } from './request-pieces.js'
 
 /** A local file of the object's length that holds footer and wanted part, and nothing but holes elsewhere. */
 export type FetchedPart = { readonly path: string; readonly footer: ParquetFooter; readonly cost: ReadCost }
@@ -15,13 +16,16 @@ export type RemoteParquetOptions = {
   readonly gapBytes?: number
   /** Requests for one object at a time. */
   readonly parallel?: number
+  /** Requests for all objects at a time. */
+  readonly parallelInAll?: number
 }
 
 /*
  * A month of 1s candles (22 row groups) has a footer of 26 KB. A gap of 128 KiB is 10 ms at 100 Mbit/s: less than one
- * more request costs where latency is 20 ms or more.
+ * more request costs where latency is 20 ms or more. Each of the requests at a time holds a piece in memory: 64 MiB at most,
+ * however many objects a question has.
  */
-const DEFAULTS = { tailBytes: 64 * 1024, gapBytes: 128 * 1024, parallel: 8 } as const
+const DEFAULTS = { tailBytes: 64 * 1024, gapBytes: 128 * 1024, parallel: 8, parallelInAll: 16 } as const
 
 const MAGIC_RANGE: ByteRange = { start: 0, end: 4 }
 
@@ -34,10 +38,12 @@ export class RemoteParquet {
   readonly #o: Required<RemoteParquetOptions>
   /** Fetches of one object wait for each other: the second finds what the first fetched. */
   readonly #turns = new Map<string, Promise<unknown>>()
+  readonly #slots: Slots
 
   constructor(cache: RangeCache, o: RemoteParquetOptions = {}) {
     this.#cache = cache
     this.#o = { ...DEFAULTS, ...o }
+    this.#slots = new Slots(this.#o.parallelInAll)
   }
 
   /**
@@ -45,23 +51,41 @@ export class RemoteParquet {
    * @throws {OBJECT_CORRUPT, OBJECT_ABSENT, STORE_UNREACHABLE, DISK_FULL}
    */
   async fetch(source: RangeSource, want: WantedPart, signal: AbortSignal): Promise<FetchedPart> {
-    return await this.#inTurn(source.id, async () => {
-      const reading = new Reading(source, this.#o, signal)
-      const entry = await reading.open(this.#cache)
+    return await this.#read(source, signal, async (reading, entry) => {
       const footer = await reading.footer(entry)
       await reading.fill(entry, planRanges(footer, want).ranges)
       await entry.touch()
-      if (reading.cost.bytesRead > 0) await this.#cache.evict()
+      if (reading.cost.bytesRead > 0) await this.#cache.grow(reading.cost.bytesRead)
       return { path: entry.path, footer, cost: { ...reading.cost } }
     })
   }
 
   /** The footer alone. Same errors. */
   async footer(source: RangeSource, signal: AbortSignal): Promise<{ footer: ParquetFooter; cost: ReadCost }> {
-    return await this.#inTurn(source.id, async () => {
-      const reading = new Reading(source, this.#o, signal)
-      const footer = await reading.footer(await reading.open(this.#cache))
+    return await this.#read(source, signal, async (reading, entry) => {
+      const footer = await reading.footer(entry)
+      if (reading.cost.bytesRead > 0) await this.#cache.grow(reading.cost.bytesRead)
       return { footer, cost: { ...reading.cost } }
+    })
+  }
+
+  /** What the cache held may be spoilt, or be taken away meanwhile: then it is forgotten, and all is fetched once more. */
+  async #read<T>(
+    source: RangeSource,
+    signal: AbortSignal,
+    work: (reading: Reading, entry: CacheEntry) => Promise<T>,
+  ): Promise<T> {
+    return await this.#inTurn(source.cacheId, async () => {
+      const reading = new Reading(source, { ...this.#o, slots: this.#slots }, signal)
+      const entry = await reading.open(this.#cache)
+      const wasCached = reading.cost.bytesRead === 0 && !entry.isEmpty
+      try {
+        return await work(reading, entry)
+      } catch (thrown) {
+        if (!wasCached || !isSpoilt(thrown)) throw thrown
+        await entry.drop()
+        return await work(reading, entry)
+      }
     })
   }
 
@@ -78,15 +102,21 @@ export class RemoteParquet {
   }
 }
 
+const isSpoilt = (thrown: unknown): boolean =>
+  (thrown instanceof PipelineError && thrown.code === 'OBJECT_CORRUPT') ||
+  (thrown as NodeJS.ErrnoException | null)?.code === 'ENOENT'
+
+type ReadingOptions = Required<RemoteParquetOptions> & { readonly slots: Slots }
+
 /** One object being read, and what that costs. */
 class Reading {
   readonly cost = { requests: 0, bytesRead: 0, cacheHits: 0 }
   readonly #source: RangeSource
-  readonly #o: Required<RemoteParquetOptions>
+  readonly #o: ReadingOptions
   readonly #signal: AbortSignal
   #version: ObjectVersion = { etag: '', bytes: 0 }
 
-  constructor(source: RangeSource, o: Required<RemoteParquetOptions>, signal: AbortSignal) {
+  constructor(source: RangeSource, o: ReadingOptions, signal: AbortSignal) {
     this.#source = source
     this.#o = o
     this.#signal = signal
@@ -94,9 +124,9 @@ class Reading {
 
   /** The version: as planned, or as a HEAD says where a part is cached, or as the first bytes come with. */
   async open(cache: RangeCache): Promise<CacheEntry> {
-    const { id, planned } = this.#source
+    const { cacheId, planned } = this.#source
     if (planned !== null) return await this.#entry(cache, planned)
-    if ((await cache.lastVersion(id)) !== null) {
+    if ((await cache.lastVersion(cacheId)) !== null) {
       this.cost.requests++
       return await this.#entry(cache, await this.#source.head(this.#signal))
     }
@@ -110,7 +140,7 @@ class Reading {
 
   async #entry(cache: RangeCache, version: ObjectVersion): Promise<CacheEntry> {
     this.#version = version
-    return await cache.entry(this.#source.id, version)
+    return await cache.entry(this.#source.cacheId, version)
   }
 
   async footer(entry: CacheEntry): Promise<ParquetFooter> {
@@ -139,34 +169,15 @@ class Reading {
     const magic = entry.missing([MAGIC_RANGE]).length > 0
     await entry.add(async (write) => {
       if (magic) await write({ start: 0, bytes: Buffer.from('PAR1') })
-      await inParallel(asked, this.#o.parallel, async ({ start, end }) => {
-        this.cost.requests++
-        const bytes = await this.#source.read({ start, end, version: this.#version, signal: this.#signal })
-        this.cost.bytesRead += bytes.length
-        await write({ start, bytes })
-      })
+      await inParallel(asked, this.#o.parallel, ({ start, end }) =>
+        this.#o.slots.hold(async () => {
+          this.#signal.throwIfAborted()
+          this.cost.requests++
+          const bytes = await this.#source.read({ start, end, version: this.#version, signal: this.#signal })
+          this.cost.bytesRead += bytes.length
+          await write({ start, bytes })
+        }),
+      )
     })
   }
-}
-
-const PIECE_BYTES = 16 * 1024 ** 2
-
-/** Long ranges in pieces: their bytes pass through memory, and several connections carry more than one. */
-function inPieces({ start, end }: ByteRange): ByteRange[] {
-  const count = Math.ceil((end - start) / PIECE_BYTES)
-  const at = (n: number): number => start + Math.floor(((end - start) * n) / count)
-  return Array.from({ length: count }, (_, n) => ({ start: at(n), end: at(n + 1) }))
-}
-
-/** At most `limit` at work at a time; after the first failure nothing new begins, and what began has ended. */
-async function inParallel<T>(items: readonly T[], limit: number, work: (item: T) => Promise<void>): Promise<void> {
-  let next = 0
-  let failure: { readonly thrown: unknown } | null = null
-  const lane = async (): Promise<void> => {
-    for (let at = next++; at < items.length && !failure; at = next++) {
-      await work(items[at]!).catch((thrown: unknown) => (failure ??= { thrown }))
-    }
-  }
-  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane))
-  if (failure) throw (failure as { thrown: unknown }).thrown
 }

@@ -14,16 +14,20 @@ export function storeSource(store: ObjectStore, key: ObjectKey, planned: ObjectV
   const read: RangeSource['read'] = async ({ start, end, version, signal }) => {
     signal.throwIfAborted()
     const body = await store.get({ key, range: { start, end }, ifMatch: version.etag })
-    const pieces: Buffer[] = []
-    for await (const piece of body) {
+    const bytes = Buffer.allocUnsafe(end - start)
+    let came = 0
+    for await (const piece of body as AsyncIterable<Buffer>) {
       if (signal.aborted) body.destroy()
       signal.throwIfAborted()
-      pieces.push(piece as Buffer)
+      piece.copy(bytes, came)
+      came += piece.length
+      if (came > bytes.length) throw otherLength(came, { start, end, at: id })
     }
-    return whole(Buffer.concat(pieces), { start, end, at: id })
+    return whole(bytes.subarray(0, came), { start, end, at: id })
   }
   return {
     id,
+    cacheId: id,
     planned,
     head,
     read,
@@ -38,9 +42,12 @@ export function storeSource(store: ObjectStore, key: ObjectKey, planned: ObjectV
 /** @throws {OBJECT_CORRUPT} fewer or more bytes came than the range has */
 export function whole(bytes: Buffer, o: { start: number; end: number; at: string }): Buffer {
   if (bytes.length === o.end - o.start) return bytes
-  throw new PipelineError('OBJECT_CORRUPT', `${o.end - o.start} bytes were asked for, ${bytes.length} came`, {
-    at: o.at,
-    wantBytes: o.end - o.start,
-    gotBytes: bytes.length,
-  })
+  throw otherLength(bytes.length, o)
 }
+
+const otherLength = (gotBytes: number, { start, end, at }: { start: number; end: number; at: string }): PipelineError =>
+  new PipelineError('OBJECT_CORRUPT', `${end - start} bytes were asked for, ${gotBytes} came`, {
+    at,
+    wantBytes: end - start,
+    gotBytes,
+  })

@@ -5,6 +5,8 @@ export type ObjectVersion = { readonly etag: string; readonly bytes: number }
 export interface RangeSource {
   /** Names the object across processes: no credentials, no query. */
   readonly id: string
+  /** What its parts are kept under: `id`, and a digest of what else names the object. */
+  readonly cacheId: string
   /** The version that was planned with; null where nobody knows it before asking. */
   readonly planned: ObjectVersion | null
   /** Asks for the version, without a byte of the object. @throws {OBJECT_ABSENT, STORE_UNREACHABLE} */

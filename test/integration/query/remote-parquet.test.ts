@@ -7,6 +7,7 @@ import { RangeCache } from '../../../src/adapters/remote-parquet/range-cache.js'
 import { RemoteParquet, type FetchedPart } from '../../../src/adapters/remote-parquet/remote-parquet.js'
 import { startArchiveServer, type ArchiveServer } from '../../../src/archive-server/server.js'
 import { planRanges, sizeOf } from '../../../src/domain/plan-ranges.js'
+import type { RangeSource } from '../../../src/domain/ports/range-source.js'
 import { CandleFiles } from '../../support/candle-files.js'
 import { failingWith } from '../../support/failing-with.js'
 import { tempFolder } from '../../support/temp-folder.js'
@@ -173,6 +174,26 @@ describe('Parquet by ranges over HTTP', () => {
     }
   })
 
+  it('one who found nothing empties nothing that another wrote meanwhile', async () => {
+    const cache = new RangeCache({ dir: join(folder.path, 'shared'), maxBytes: 1e9 })
+    const version = { etag: '"1"', bytes: 100 }
+    const [one, other] = [await cache.entry('a', version), await cache.entry('a', version)]
+    await one.add((write) => write({ start: 40, bytes: Buffer.from('written') }))
+    const failed = await other.add(() => Promise.reject(new Error('cut'))).catch((thrown: unknown) => String(thrown))
+    expect(failed).to.equal('Error: cut')
+    const now = await cache.entry('a', version)
+    expect(now.missing([{ start: 40, end: 47 }])).to.deep.equal([])
+    expect(String(await now.read({ start: 40, end: 47 }))).to.equal('written')
+  })
+
+  it('a cached footer that turns out to be spoilt is fetched once more', async () => {
+    const part = await remote().fetch(source(), DAY_3, signal)
+    await writeFile(part.path, Buffer.alloc(part.footer.bytes))
+    const again = await remote({ fresh: false }).fetch(source(), DAY_3, signal)
+    expect(again.cost.bytesRead).to.be.greaterThan(0)
+    expect(await files.query(SQL_DAY_3(again.path))).to.deep.equal(await files.query(SQL_DAY_3(made)))
+  })
+
   it('the cache lets go of what was used longest ago, and only what is over its limit', async () => {
     const small = remote({ maxBytes: 1 })
     await small.fetch(source(), DAY_3, signal)
@@ -187,6 +208,53 @@ describe('Parquet by ranges over HTTP', () => {
     const left = (await readdir(cacheDir())).filter((name) => name.endsWith('.parquet'))
     expect(left).to.have.length(1)
     expect(part.path.endsWith(left[0] ?? '')).to.equal(false)
+  })
+
+  it('an eviction comes after many bytes, and takes files along that have no index', async () => {
+    const dir = join(folder.path, 'grown')
+    await mkdir(dir)
+    const cache = new RangeCache({ dir, maxBytes: 2_000, graceMs: 1_000 })
+    const leave = async (name: string, usedS: number): Promise<void> => {
+      await writeFile(join(dir, name), 'left behind')
+      await utimes(join(dir, name), new Date(usedS * 1_000), new Date(usedS * 1_000))
+    }
+    const nowS = Date.now() / 1_000
+    await leave('old.parquet', nowS - 60)
+    await leave('being-written.parquet', nowS + 60)
+    await cache.grow(1)
+    expect(await readdir(dir)).to.deep.equal(['being-written.parquet'])
+    await leave('old.parquet', nowS - 60)
+    await cache.grow(99)
+    expect(await readdir(dir)).to.have.length(2)
+    await cache.grow(1)
+    expect(await readdir(dir)).to.deep.equal(['being-written.parquet'])
+  })
+
+  it('requests for all objects at a time are limited, and the pieces are short', async () => {
+    let [now, most, longest] = [0, 0, 0]
+    const bytes = await readFile(made)
+    const big = 200 * 1024 ** 2
+    const from = (n: number): RangeSource => ({
+      id: `big/${n}`,
+      cacheId: `big/${n}`,
+      planned: { etag: '"1"', bytes: big },
+      head: () => Promise.reject(new Error('planned')),
+      tail: () => Promise.reject(new Error('planned')),
+      read: async ({ start, end }) => {
+        most = Math.max(most, ++now)
+        longest = Math.max(longest, end - start)
+        await new Promise((resolve) => setTimeout(resolve, 5))
+        now--
+        const piece = Buffer.alloc(end - start)
+        bytes.copy(piece, Math.max(0, big - bytes.length - start), Math.max(0, start - big + bytes.length))
+        return piece
+      },
+    })
+    const reader = remote()
+    const want = { ...DAY_3, also: [{ start: 1_000_000, end: 42_000_000 }] }
+    await Promise.all([1, 2, 3, 4].map((n) => reader.fetch(from(n), want, signal)))
+    expect(most).to.equal(16)
+    expect(longest).to.be.at.most(4 * 1024 ** 2)
   })
 
   /** The part with everything that was not fetched set to one byte. */
