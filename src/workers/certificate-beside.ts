@@ -35,7 +35,7 @@ export async function certificateDrift(
 const isSame = (is: unknown, certificate: Certificate | null): boolean =>
   is !== undefined && canonicalJson(is) === canonicalJson(certificate)
 
-/** Null where there is no object. */
+/** Null where there is no object; empty, which cannot be parsed, where its bytes are not those that were stored. */
 async function textOf(lake: ObjectStore, key: ObjectKey, etag?: string): Promise<string | null> {
   const pieces: Buffer[] = []
   try {
@@ -43,6 +43,7 @@ async function textOf(lake: ObjectStore, key: ObjectKey, etag?: string): Promise
     for await (const piece of body) pieces.push(piece as Buffer)
   } catch (thrown) {
     if (thrown instanceof PipelineError && thrown.code === 'OBJECT_ABSENT') return null
+    if (thrown instanceof PipelineError && thrown.code === 'OBJECT_CORRUPT') return ''
     throw thrown
   }
   return Buffer.concat(pieces).toString('utf8')

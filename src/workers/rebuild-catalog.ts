@@ -57,13 +57,23 @@ async function rebuild(
   partition: Partition, object: ObjectInfo, ports: RebuildPorts, o: { dryRun: boolean; signal: AbortSignal },
 ): Promise<Rebuilt> {
   const key = partitionKeyOf(partition)
-  const found = await restorable(partition, object, ports, o.signal)
+  const found = await restorable(partition, object, ports, o.signal).catch(whyLeftOut)
   if (typeof found === 'string') return { partition: key, outcome: 'left_out', rows: 0, reason: found }
   const isThere = async (): Promise<boolean> => (await ports.lake.head(object.key))?.etag === object.etag
     && (await ports.lake.head(certificateKeyOf(partition))) !== null
   const outcome = await ports.keeper.restore(found, isThere, o.dryRun)
-  if (outcome === 'gone') return { partition: key, outcome: 'left_out', rows: 0, reason: 'it was removed or replaced meanwhile' }
+  if (outcome === 'gone') return { partition: key, outcome: 'left_out', rows: 0, reason: MEANWHILE }
   return { partition: key, outcome, rows: found.published.rows, reason: null }
+}
+
+const MEANWHILE = 'it was removed or replaced meanwhile'
+
+/** What is wrong with one object keeps no other from its row; all else ends the work. */
+function whyLeftOut(thrown: unknown): string {
+  const { code, message } = asPipelineError(thrown)
+  if (code === 'OBJECT_CORRUPT') return `it is damaged: ${message}`
+  if (code === 'PRECONDITION_FAILED' || code === 'OBJECT_ABSENT') return MEANWHILE
+  throw thrown
 }
 
 /** The row to be, or why there can be none. */

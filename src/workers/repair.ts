@@ -5,6 +5,7 @@ import { partitionKeyOf } from '../domain/partition.js'
 import { wantedAgain } from '../domain/plan.js'
 import type { PartitionSummary, KeeperCatalog } from '../domain/ports/keeper-catalog.js'
 import type { JobQueue } from '../domain/ports/job-queue.js'
+import type { ObjectInfo, ObjectStore } from '../domain/ports/object-store.js'
 import type { PlanCatalog } from '../domain/ports/plan-catalog.js'
 import { FINISHED, type State } from '../domain/states.js'
 import { certificateDrift, rewriteCertificate } from './certificate-beside.js'
@@ -95,11 +96,21 @@ async function compare({ partition, published }: PartitionSummary, ports: Repair
   const object = await ports.lake.head(key)
   if (!published || !object) return 'drifted'
   if (object.etag === published.etag) return 'same'
-  const hash = createHash('sha256')
-  for await (const piece of await ports.lake.get({ key, ifMatch: object.etag })) hash.update(piece as Buffer)
-  if (hash.digest('hex') !== published.sha256Hex) return 'drifted'
+  if ((await digestOf(object, ports.lake)) !== published.sha256Hex) return 'drifted'
   await ports.keeper.repairPublished({ partition, published: { ...published, etag: object.etag } })
   return 'noted'
+}
+
+/** Null for bytes that are not even those of the digest that the store keeps beside them. */
+async function digestOf({ key, etag }: ObjectInfo, lake: ObjectStore): Promise<string | null> {
+  const hash = createHash('sha256')
+  try {
+    for await (const piece of await lake.get({ key, ifMatch: etag })) hash.update(piece as Buffer)
+  } catch (thrown) {
+    if (asPipelineError(thrown).code === 'OBJECT_CORRUPT') return null
+    throw thrown
+  }
+  return hash.digest('hex')
 }
 
 async function restart(drifted: readonly PartitionSummary[], ports: RepairPorts): Promise<number> {

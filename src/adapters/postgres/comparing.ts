@@ -2,7 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import type { Db } from './rows.js'
 
-/** Of a comparer that died the others wait so long. One that takes longer gets company, which is harmless. */
+/**
+ * Of a comparer that died the others wait so long. One that takes longer gets company, which costs requests only: what
+ * either has compared to its end counts, and the turn is ended by whoever has it.
+ */
 const TURN_MS = 300_000
 
 type Turn = { readonly token: string; readonly since: Date; readonly began: Date }
@@ -37,7 +40,8 @@ async function take(db: Db, everyMs: number): Promise<Turn | null> {
 
 async function end(db: Db, { token, began }: Turn, isDone: boolean): Promise<void> {
   await sql`
-    update lake set comparer = null, comparing_until = null,
-      compared_at = case when ${isDone} then ${began}::timestamptz else compared_at end
-    where comparer = ${token}`.execute(db)
+    update lake set
+      compared_at = case when ${isDone} then greatest(compared_at, ${began}::timestamptz) else compared_at end,
+      comparer = case when comparer = ${token} then null else comparer end,
+      comparing_until = case when comparer = ${token} then null else comparing_until end`.execute(db)
 }

@@ -16,19 +16,30 @@ const TABLE_FUNCTIONS = new Set([
   'histogram_values',
 ])
 
-/** Functions of a SELECT list that do more than work out a value. */
+/** Functions of a SELECT list that do more than work out a value, or show settings and what our views are made of. */
 const FUNCTIONS = new Set([
   'write_log',
   'nextval',
   'currval',
   'setseed',
   'sleep_ms',
+  'pg_sleep',
+  'current_setting',
+  'getvariable',
+  'pg_get_viewdef',
+  'json_serialize_plan',
   'stats',
   'getenv',
   'current_query',
   'query',
   'query_table',
 ])
+
+/**
+ * Tables that DuckDB has by itself. They show paths of files and signed addresses, which are in the text of our views,
+ * and settings. Every one has such a name or lies in a schema.
+ */
+const SYSTEM_TABLE = /^(duckdb_|pragma_|sqlite_|pg_)/i
 
 type Node = { readonly [name: string]: unknown }
 
@@ -52,9 +63,23 @@ function walk(value: unknown): void {
     if (typeof at !== 'object' || at === null) continue
     const node = at as Node
     if (node['type'] === 'TABLE_FUNCTION') checkTableFunction(node['function'] as Node | null)
+    if (node['type'] === 'BASE_TABLE') checkTable(node)
+    if (node['type'] === 'SHOW_REF') checkShow(node)
     if (typeof node['function_name'] === 'string') checkFunction(node['function_name'])
     todo.push(...Object.values(node).filter((child) => child !== undefined))
   }
+}
+
+/** Our own tables need no schema before their names. */
+function checkTable({ catalog_name: catalog, schema_name: schema, table_name: name }: Node): void {
+  if (typeof name !== 'string') return
+  if (catalog || schema) throw refused('a table of another schema is not answered')
+  if (SYSTEM_TABLE.test(name)) throw refused(`the table ${name} is not answered`)
+}
+
+/** DESCRIBE and SUMMARIZE are of a query, which is looked at like any other; SHOW ALL TABLES and its like are not. */
+function checkShow({ query, table_name: name }: Node): void {
+  if (!query && name !== '"tables"') throw refused('of SHOW only SHOW TABLES is answered')
 }
 
 function checkTableFunction(node: Node | null): void {

@@ -92,6 +92,32 @@ describe('published objects compared by many workers', function () {
     expect(seen[2]).to.be.greaterThan(seen[1] ?? 0)
   })
 
+  it('a turn that takes longer than it may is recorded all the same, and leaves the turn to who has it now', async () => {
+    const comparedAt = async (): Promise<number> => {
+      const { rows } = await catalog.pool.query<{ at: Date; comparer: string | null }>('select compared_at as at, comparer from lake')
+      isTaken = rows[0]?.comparer !== null
+      return rows[0]?.at.getTime() ?? 0
+    }
+    let isTaken = false
+    const before = await comparedAt()
+    const letGo: (() => void)[] = []
+    const turn = (): Promise<unknown> => catalog.keeper.comparing(60_000, () => new Promise<void>((resolve) => letGo.push(resolve)))
+    const slow = turn()
+    await until('the slow one has begun', () => letGo.length === 1)
+    await catalog.pool.query(`update lake set comparing_until = now() - interval '1 second'`)
+    const other = turn()
+    await until('another one keeps it company', () => letGo.length === 2)
+    letGo[0]?.()
+    await slow
+    const slowBegan = await comparedAt()
+    expect(slowBegan, 'recorded').to.be.greaterThan(before)
+    expect(isTaken, 'the other one has its turn').to.equal(true)
+    letGo[1]?.()
+    await other
+    expect(await comparedAt()).to.be.greaterThan(slowBegan)
+    expect(isTaken).to.equal(false)
+  })
+
   it('rows that changed while the store refuses are compared when it answers again', async () => {
     const [partition] = newPartitions(1)
     if (!partition) throw new Error('no partition')
