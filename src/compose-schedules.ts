@@ -35,7 +35,8 @@ export function composeSchedules(
             onTick({ schedule, kind: task.kind, ...figures })
           } catch (thrown) {
             const { code, message } = asPipelineError(thrown)
-            log.error('schedule.failed', { schedule, kind: task.kind, code, message })
+            if (signal.aborted) log.info('schedule.interrupted', { schedule, kind: task.kind })
+            else log.error('schedule.failed', { schedule, kind: task.kind, code, message })
             throw thrown
           }
         },
@@ -59,8 +60,8 @@ async function syncAll(work: Work, task: Task, signal: AbortSignal, log: Log): P
         sum.stored += stored
       }
     } catch (thrown) {
-      const { code, message } = asPipelineError(thrown)
-      if (code !== 'EXCHANGE_REFUSED') throw thrown
+      const { code, message, facts } = asPipelineError(thrown)
+      if (code !== 'EXCHANGE_REFUSED' || facts['status'] !== 400) throw thrown
       sum.failed++
       log.warn('schedule.series_failed', { series: seriesKeyOf(one), code, message })
     }
@@ -83,9 +84,10 @@ async function planMonths(work: Work, task: Task, signal: AbortSignal): Promise<
 }
 
 /** Workers do the rest; a month whose job waits already has one. */
-async function enqueueMigrations(work: Work, task: Task): Promise<Figures> {
+async function enqueueMigrations(work: Work, task: Task, signal: AbortSignal): Promise<Figures> {
   const keys = new Set(seriesOf(task).map(seriesKeyOf))
   const months = await work.migrations((series) => keys.has(seriesKeyOf(series)))
+  signal.throwIfAborted()
   await work.enqueueMigrations(months.map(({ partition }) => partition))
   return { months: months.length, rows: months.reduce((sum, { rows }) => sum + rows, 0) }
 }

@@ -1,5 +1,6 @@
+import { PipelineError } from '../domain/errors.js'
 import { monthRange, US_PER_DAY } from '../domain/month.js'
-import type { Series } from '../domain/partition.js'
+import { seriesKeyOf, type Series } from '../domain/partition.js'
 import type { Exchange } from '../domain/ports/exchange.js'
 import type { HotStore } from '../domain/ports/hot-store.js'
 
@@ -27,6 +28,7 @@ export async function syncHot(
     const { closed, more } = await exchange.candles({ series, fromUs, signal: o.signal })
     const last = closed.at(-1)
     if (last === undefined) return sum
+    if (closed.some(({ openTimeUs }) => openTimeUs < fromUs)) throw ofAnotherTime(series)
     const stored = await hot.save(series, closed, 'closed')
     sum = {
       series, rows: sum.rows + closed.length, stored: sum.stored + stored,
@@ -37,6 +39,12 @@ export async function syncHot(
     fromUs = last.openTimeUs + 1n
   }
 }
+
+/** Asked again it would answer the same, for ever. */
+const ofAnotherTime = (series: Series): PipelineError =>
+  new PipelineError('EXCHANGE_UNREACHABLE', 'the exchange answered with candles of another time', {
+    at: seriesKeyOf(series), do: 'check EXCHANGE_URL: does a proxy in between drop the query?',
+  })
 
 async function resumeUs(
   hot: HotStore, exchange: Exchange, series: Series, hotDays: number, signal: AbortSignal,

@@ -1,6 +1,7 @@
+import type { JobSchedulerJson } from 'bullmq'
 import { clip } from '../domain/dataset.js'
-import { PipelineError } from '../domain/errors.js'
-import type { Schedules } from '../domain/ports/schedules.js'
+import { asPipelineError, PipelineError } from '../domain/errors.js'
+import type { ScheduleEntry, Schedules, Task } from '../domain/ports/schedules.js'
 import { decodeTask, encodeTask } from '../jobs/schedule-job.js'
 import type { QueueBackend } from './queue-backend.js'
 import { isUnreachable, within } from './queue-error.js'
@@ -32,13 +33,28 @@ export function openSchedules(backend: QueueBackend): Schedules {
         }
       })
     },
+    async get(name) {
+      const found = await call(() => queue().getJobScheduler(name))
+      return found ? entryOf(found) : null
+    },
     async list() {
       const found = await call(() => queue().getJobSchedulers())
-      return found.flatMap(({ key, pattern = '', next, template }) => [{
-        name: key, cron: pattern, task: decodeTask(template?.data), next: next === undefined ? null : new Date(next),
-      }]).sort((a, b) => (a.name < b.name ? -1 : 1))
+      return found.map(entryOf).sort((a, b) => (a.name < b.name ? -1 : 1))
     },
     remove: (name) => call(() => queue().removeJobScheduler(name)),
+  }
+}
+
+const entryOf = ({ key, pattern = '', next, template }: JobSchedulerJson): ScheduleEntry =>
+  ({ name: key, cron: pattern, task: taskOf(template?.data), next: next === undefined ? null : new Date(next) })
+
+/** One that a newer program wrote keeps no other from being shown. */
+function taskOf(data: unknown): Task | null {
+  try {
+    return decodeTask(data)
+  } catch (thrown) {
+    if (asPipelineError(thrown).code === 'BAD_JOB') return null
+    throw thrown
   }
 }
 

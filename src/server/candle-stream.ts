@@ -105,6 +105,8 @@ class CandleStream {
   async follow({ after, last }: Asked): Promise<void> {
     this.#send(`retry: ${RETRY_MS}\n\n`)
     this.#subscription = await this.#o.subscribe(this.#series, (event) => this.#tell(event), { after, last })
+    // An id alone: a browser whose connection breaks before the first candle goes on from here all the same.
+    this.#send(`id: ${this.#subscription.cursor}\n\n`)
     this.#beat = setInterval(() => this.#send(': beat\n\n'), this.#o.beatMs ?? BEAT_MS)
     void this.#subscription.ended.then((why) => this.end(why === null ? null : asPipelineError(why).code))
   }

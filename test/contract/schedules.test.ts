@@ -56,6 +56,17 @@ for (const [kind, open] of PLACES) {
       expect((await schedules.list()).map(({ name }) => name)).to.deep.equal(['months'])
     })
 
+    it('one that a newer program wrote is shown without its task, and keeps no other from being seen', async () => {
+      const opened = await backend()
+      const schedules = openSchedules(opened)
+      const template = { name: 'tail', data: { v: 2, k: 'z' } as never }
+      await opened.schedules().upsertJobScheduler('newer', { pattern: '0 4 * * *', tz: 'UTC' }, template)
+      await schedules.put({ name: 'tail', cron: '30 4 * * *', task: TASK })
+      expect((await schedules.list()).map(({ name, task }) => [name, task])).to.deep.equal([['newer', null], ['tail', TASK]])
+      expect(await schedules.get('tail')).to.deep.include({ name: 'tail', cron: '30 4 * * *', task: TASK })
+      expect(await schedules.get('nothing')).to.equal(null)
+    })
+
     it('refuses what is no time pattern, and no name', async () => {
       const schedules = openSchedules(await backend())
       for (const wrong of [{ cron: '61 * * * *' }, { cron: '* * *' }, { cron: 'daily' }, { name: 'A b' }, { name: '' }]) {

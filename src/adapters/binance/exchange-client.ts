@@ -24,6 +24,10 @@ const WEIGHT_MOST = 4_800
 const MINUTE_MS = 60_000
 const PATIENCE_MS = 120_000
 const TRIES = 4
+/** The exchange still works on a candle for a moment after its end: what it says then may lack the last trades. */
+const SETTLES_US = 2_000_000n
+/** Bans last up to three days. */
+const LONGEST_BAN_MS = 7 * 86_400_000
 const ANSWERS = [400, 403, 404, 418, 429, 451, 500, 502, 503, 504]
 
 type Answer = { readonly value: unknown; readonly dateMs: number | null }
@@ -58,14 +62,14 @@ function spotSymbolOf(series: Series): string {
 }
 
 /**
- * A candle has closed when the exchange's clock, as the answer's Date has it to the second below, is past its close:
- * our own clock may be ahead. Without a Date the last candle counts as open.
+ * A candle has closed when the exchange's clock, as the answer's Date has it to the second below, is two seconds past its
+ * close: our own clock may be ahead. Without a Date the last candle counts as open.
  */
 function pageOf({ value, dateMs }: Answer, origin: string): ExchangePage {
   if (!Array.isArray(value)) throw unreadable(origin, 'no candles')
   const rows = value.map((row) => klineRowOf(row) ?? refuse(row, origin))
   const isClosed = ({ closeTimeUs }: (typeof rows)[number], i: number): boolean =>
-    dateMs === null ? i < rows.length - 1 : closeTimeUs < BigInt(dateMs) * US_PER_MS
+    dateMs === null ? i < rows.length - 1 : closeTimeUs + SETTLES_US < BigInt(dateMs) * US_PER_MS
   const closed = rows.filter(isClosed)
   return { closed, more: rows.length === LIMIT && closed.length === LIMIT }
 }
@@ -83,7 +87,7 @@ async function ask(http: Http, gate: Gate, path: string, signal: AbortSignal): P
       signal.throwIfAborted()
       const error = unreachable(thrown)
       const again = error.code === 'EXCHANGE_BUSY' || error.code === 'EXCHANGE_UNREACHABLE'
-      if (!again || tries === TRIES) throw error
+      if (!again || tries === TRIES || (error.retryAfterMs ?? 0) > gate.patienceMs) throw error
       if (error.code === 'EXCHANGE_UNREACHABLE') await sleep(250 * 2 ** tries * (0.5 + Math.random() / 2))
     }
   }
@@ -95,7 +99,7 @@ async function askOnce(http: Http, gate: Gate, path: string, signal: AbortSignal
   const date = answer.header('date')
   const dateMs = date === null || Number.isNaN(Date.parse(date)) ? null : Date.parse(date)
   if (answer.status !== 200) {
-    const waitMs = retryAfterMs(answer.header('retry-after'), dateMs ?? Date.now())
+    const waitMs = retryAfterMs(answer.header('retry-after'), dateMs ?? Date.now(), LONGEST_BAN_MS)
     const failure = exchangeFailure({ status: answer.status, text, at: `${http.origin}${path.split('?')[0]}`, waitMs })
     gate.refused(failure)
     throw failure
@@ -126,13 +130,13 @@ async function textOf(body: AsyncIterable<unknown>): Promise<string> {
 /** When this process may ask: the pauses that the exchange asked for, and those that its weight makes wise. */
 class Gate {
   readonly #at: string
-  readonly #patienceMs: number
+  readonly patienceMs: number
   #pausedUntilMs = 0
   #banned: { readonly untilMs: number } | null = null
 
   constructor(at: string, patienceMs: number) {
     this.#at = at
-    this.#patienceMs = patienceMs
+    this.patienceMs = patienceMs
   }
 
   /** @throws {EXCHANGE_BANNED} at once, whoever was refused @throws {EXCHANGE_BUSY} when the pause is too long */
@@ -142,7 +146,7 @@ class Gate {
       if (this.#banned && this.#banned.untilMs > now) throw this.#ban(this.#banned.untilMs - now)
       const waitMs = this.#pausedUntilMs - now
       if (waitMs <= 0) return
-      if (waitMs > this.#patienceMs) {
+      if (waitMs > this.patienceMs) {
         const facts = { at: this.#at, retryAfterMs: waitMs, do: 'wait' }
         throw new PipelineError('EXCHANGE_BUSY', 'the exchange asked for a pause', facts)
       }

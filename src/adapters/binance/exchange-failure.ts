@@ -1,6 +1,9 @@
 import { clip } from '../../domain/dataset.js'
 import { asPipelineError, PipelineError } from '../../domain/errors.js'
 
+/** Its firewall does not say for how long; sooner only makes it longer. */
+const FIREWALL_MS = 5 * 60_000
+
 /** What an answer without success stands for; `at` is a URL without credentials and query. */
 export function exchangeFailure(
   { status, text, at, waitMs }: { status: number; text: string; at: string; waitMs: number | null },
@@ -9,6 +12,10 @@ export function exchangeFailure(
   switch (status) {
     case 429:
       return new PipelineError('EXCHANGE_BUSY', 'the exchange asks to slow down (429)', { ...facts, do: 'wait' })
+    case 403:
+      return new PipelineError('EXCHANGE_BUSY', "the exchange's firewall refuses this address (403)", {
+        ...facts, retryAfterMs: waitMs ?? FIREWALL_MS, do: 'wait; look who else asks from this address, and check EXCHANGE_URL',
+      })
     case 418:
       return new PipelineError('EXCHANGE_BANNED', 'the exchange has banned this address for a while (418)', {
         ...facts, do: 'ask nothing before that time is over; look who else asks from this address',
@@ -18,7 +25,6 @@ export function exchangeFailure(
         ...facts, do: 'point EXCHANGE_URL at a server it serves, or do without: the archive serves all regions',
       })
     case 400:
-    case 403:
     case 404:
       return new PipelineError('EXCHANGE_REFUSED', `the exchange refused the request: ${saysOf(text) ?? status}`, {
         ...facts, do: 'check the symbol and the interval, and EXCHANGE_URL',

@@ -4,8 +4,10 @@ import { US_PER_MS } from '../../domain/month.js'
 /** Spot files hold microseconds from here on, and their bars close at .999999; the API says .999. */
 const MICROSECONDS_FROM_MS = Date.UTC(2025, 0, 1)
 
+const YEAR_10000_MS = Date.UTC(10_000, 0, 1)
+
 const isText = (value: unknown): value is string => typeof value === 'string' && /^-?\d{1,30}(\.\d{1,18})?$/.test(value)
-const isMs = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) > 0
+const isMs = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) > 0 && Number(value) < YEAR_10000_MS
 
 /**
  * A candle of the API's JSON, twelve values: open time, open, high, low, close, volume, close time, quote volume,

@@ -4,13 +4,13 @@ const DAY_MS = 86_400_000
 
 /**
  * Milliseconds to wait by a Retry-After header in seconds or as an HTTP date; null where it is missing or unclear.
- * Capped at a day, so that a mistaken header cannot park work for ever.
+ * Capped at `mostMs`, a day, so that a mistaken header cannot park work for ever.
  */
-export function retryAfterMs(header: string | null, nowMs: number): number | null {
+export function retryAfterMs(header: string | null, nowMs: number, mostMs = DAY_MS): number | null {
   if (header === null) return null
   const text = header.trim()
   const ms = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - nowMs
-  return Number.isNaN(ms) ? null : Math.min(Math.max(ms, 0), DAY_MS)
+  return Number.isNaN(ms) ? null : Math.min(Math.max(ms, 0), mostMs)
 }
 
 /** The error that an answer without success stands for; `at` is a URL without credentials. */

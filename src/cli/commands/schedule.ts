@@ -1,5 +1,5 @@
 import { PipelineError } from '../../domain/errors.js'
-import { TASK_KINDS, type Schedule, type TaskKind } from '../../domain/ports/schedules.js'
+import { TASK_KINDS, type ScheduleEntry, type TaskKind } from '../../domain/ports/schedules.js'
 import {
   EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, textFlag, type CommandGroup, type CommandSpec, type Context, type FlagValues,
 } from '../command.js'
@@ -81,7 +81,7 @@ async function runAdd(context: Context, flags: FlagValues, text = ''): Promise<n
   const app = await context.openApp()
   const schedules = await app.schedules()
   await schedules.put({ name, cron: textFlag(flags, 'cron') ?? CRON[kind], task })
-  const added = (await schedules.list()).find((one) => one.name === name)
+  const added = await schedules.get(name)
   if (context.out.json) context.out.resultJson({ v: 1, type: 'schedule', ...(added ? itemOf(added) : { name }) })
   else {
     const next = added?.next?.toISOString() ?? '?'
@@ -90,8 +90,7 @@ async function runAdd(context: Context, flags: FlagValues, text = ''): Promise<n
   return 0
 }
 
-const itemOf = ({ name, cron, task, next }: Schedule & { readonly next: Date | null }) =>
-  ({ name, cron, ...task, next })
+const itemOf = ({ name, cron, task, next }: ScheduleEntry) => ({ name, cron, ...(task ?? { kind: null }), next })
 
 async function runList(context: Context): Promise<number> {
   const { out } = context
@@ -103,7 +102,8 @@ async function runList(context: Context): Promise<number> {
     const columns = ['name', 'task', 'cron (UTC)', 'dataset', 'symbols', 'intervals', 'next']
       .map((title) => ({ title, align: 'left' as const }))
     out.result(...renderTable(columns, found.map(({ name, cron, task, next }) => [
-      name, task.kind, cron, task.dataset, task.symbols.join(','), task.intervals.join(','), next?.toISOString() ?? '',
+      name, task?.kind ?? '?', cron, task?.dataset ?? '?', task?.symbols.join(',') ?? '?', task?.intervals.join(',') ?? '?',
+      next?.toISOString() ?? '',
     ])))
   }
   return 0

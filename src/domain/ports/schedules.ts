@@ -19,12 +19,16 @@ export type Task = {
 /** A task and when: `cron` is of five fields, or six with seconds first, in UTC. */
 export type Schedule = { readonly name: string; readonly cron: string; readonly task: Task }
 
+/** A schedule as it is kept; `task` is null where another version wrote it, `next` is when it ticks next. */
+export type ScheduleEntry = Omit<Schedule, 'task'> & { readonly task: Task | null; readonly next: Date | null }
+
 /** What is done again and again, kept with the queues. All @throws {QUEUE_UNREACHABLE}. */
 export interface Schedules {
   /** Adds a schedule, or replaces the one of its name. @throws {BAD_USAGE} */
   put(schedule: Schedule): Promise<void>
-  /** In order of names; `next` is when it ticks next. */
-  list(): Promise<readonly (Schedule & { readonly next: Date | null })[]>
+  get(name: string): Promise<ScheduleEntry | null>
+  /** In order of names. */
+  list(): Promise<readonly ScheduleEntry[]>
   /** Gives whether there was one. */
   remove(name: string): Promise<boolean>
 }

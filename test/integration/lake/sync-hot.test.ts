@@ -4,8 +4,10 @@ import type { FaultRule } from '../../../src/archive-server/fault-rule.js'
 import { writeKlineFile } from '../../../src/archive-server/kline-file.js'
 import { startArchiveServer, type ArchiveServer } from '../../../src/archive-server/server.js'
 import { syntheticCandles } from '../../../src/archive-server/synthetic-candles.js'
+import type { PipelineError } from '../../../src/domain/errors.js'
 import { syncHot } from '../../../src/lake/sync-hot.js'
 import { BTC_1M, MINUTE_US, usAt } from '../../support/hot-candles.js'
+import { tinyServer } from '../../support/tiny-server.js'
 import { tempFolder } from '../../support/temp-folder.js'
 import { openFresh, type Opened } from '../postgres/catalog-fixture.js'
 
@@ -68,11 +70,11 @@ describe('sync of hot rows from the exchange', () => {
     expect(row?.volume, 'a candle that was open').to.not.equal('0.00000000')
   })
 
-  it('never stores the candle that is open, one second before its end or with a clock of ours that is ahead', async () => {
+  it('never stores the candle that is open, nor one that has only just ended, with a clock of ours that is ahead', async () => {
     for (let second = 55; second < 65; second++) {
       nowMs = at('2025-02-02T00:00:00Z') + second * 1_000 + 500
       await sync()
-      const wanted = second < 60 ? usAt('2025-02-01T23:59Z') : usAt('2025-02-02T00:00Z')
+      const wanted = second < 62 ? usAt('2025-02-01T23:59Z') : usAt('2025-02-02T00:00Z')
       expect(await newest(), `second ${second}`).to.equal(wanted)
     }
   })
@@ -119,6 +121,45 @@ describe('sync of hot rows from the exchange', () => {
     const asked = server.requests.length
     expect(await code(sync(usAt('2025-02-01')))).to.equal('EXCHANGE_BANNED')
     expect(server.requests.length).to.equal(asked)
+  })
+
+  it('a ban of three days is one of three days', async () => {
+    await provoke({ match: '/klines', bannedSeconds: 3 * 86_400, times: 1 })
+    const thrown = await sync().then(() => null, (error: unknown) => error as PipelineError)
+    expect(thrown?.code).to.equal('EXCHANGE_BANNED')
+    expect(thrown?.retryAfterMs).to.be.within(2.9 * 86_400_000, 3 * 86_400_000)
+  })
+
+  it('403 is the firewall: nothing more is asked for a while, and it is said why', async () => {
+    server.faults.set({ match: '/klines', errorRate: 1, errorStatus: 403 })
+    const thrown = await sync().then(() => null, (error: unknown) => error as PipelineError)
+    expect([thrown?.code, thrown?.retryAfterMs]).to.deep.equal(['EXCHANGE_BUSY', 300_000])
+    expect(String(thrown)).to.include('firewall')
+    const asked = server.requests.length
+    server.faults.clear()
+    expect(await code(sync())).to.equal('EXCHANGE_BUSY')
+    expect(server.requests.length, 'requests within the pause').to.equal(asked)
+  })
+
+  it('ends when the answer is not of the time that was asked for, as behind a proxy that drops the query', async () => {
+    const openMs = at('2025-01-31T00:00Z')
+    const row = ['1', '1', '1', '1', '1', null, '1', 1, '1', '1', '0']
+    const page = Array.from({ length: 1_000 }, (_, n) => [openMs + n * 60_000, ...row].map((v) => v ?? openMs + n * 60_000 + 59_999))
+    let asked = 0
+    const proxy = await tinyServer((_, res) => {
+      asked++
+      res.setHeader('date', new Date(asked < 20 ? nowMs : 0).toUTCString())
+      res.end(JSON.stringify(page))
+    })
+    const behind = openExchange({ exchangeUrl: proxy.url, userAgent: 'test' })
+    try {
+      const o = { fromUs: usAt('2025-01-31'), signal: new AbortController().signal }
+      expect(await code(syncHot({ hot: catalog.hot, exchange: behind, hotDays: 2 }, BTC_1M, o))).to.equal('EXCHANGE_UNREACHABLE')
+      expect(asked).to.equal(2)
+    } finally {
+      await behind.close()
+      await proxy.close()
+    }
   })
 
   it('451 is told with what to do, and is not tried again', async () => {

@@ -28,6 +28,7 @@ async function follow(url: string, headers: Record<string, string> = {}) {
   const field = (block: string, name: string) => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1] ?? ''
   return {
     response,
+    ids: () => blocks().map((block) => field(block, 'id')).filter((id) => id !== ''),
     comments: () => blocks().filter((block) => block.startsWith(':')).length,
     ended: () => ended,
     told: (): Told[] => blocks().filter((block) => /^data: /m.test(block)).map((block) => ({
@@ -75,6 +76,20 @@ describe('server: candles as they come', () => {
     await until('what was missed', () => second.told().length === 2)
     expect(second.told().map((one) => [one.event, one.data['openTime'] ?? one.data['rows'], one.data['corrected']]))
       .to.deep.equal([['candle', '2024-01-01T00:01:00.000Z', true], ['healed', 1, undefined]])
+    second.leave()
+  })
+
+  it('gives a cursor before the first candle, so that nothing is missed by who breaks off before it', async () => {
+    await catalog.hot.save(BTC_1M, hotBars(T0, 5), 'closed')
+    const { url } = await start()
+    const first = await follow(`${url}${PATH}`)
+    await until('a cursor', () => first.ids().length === 1)
+    expect([first.ids(), first.told()]).to.deep.equal([['1'], []])
+    first.leave()
+    await catalog.hot.save(BTC_1M, hotBars('2024-01-01T00:05Z', 1), 'closed')
+    const second = await follow(`${url}${PATH}`, { 'last-event-id': first.ids()[0] ?? '' })
+    await until('what was missed', () => second.told().length === 2)
+    expect(second.told().map(({ event }) => event)).to.deep.equal(['candle', 'healed'])
     second.leave()
   })
 

@@ -12,6 +12,7 @@ describe('retryAfterMs', () => {
     expect(retryAfterMs('Mon, 01 Jan 2024 00:00:30 GMT', NOW)).to.equal(30_000)
     expect(retryAfterMs('Sun, 31 Dec 2023 00:00:00 GMT', NOW)).to.equal(0)
     expect(retryAfterMs('999999999999', NOW)).to.equal(86_400_000)
+    expect(retryAfterMs('259200', NOW, 7 * 86_400_000)).to.equal(259_200_000)
   })
 
   it('says nothing where the header is missing or unclear', () => {

@@ -1,0 +1,71 @@
+import { expect } from 'chai'
+import { composeSchedules } from '../../../src/compose-schedules.js'
+import { PipelineError } from '../../../src/domain/errors.js'
+import type { Task } from '../../../src/domain/ports/schedules.js'
+import { openBackend, type QueueBackend } from '../../../src/queues/backend.js'
+import { redisPlace, until, type QueuePlace } from '../../contract/queue.harness.js'
+import { keptLog } from '../../support/server-parts.js'
+
+type Parts = Parameters<typeof composeSchedules>
+type Sync = Parts[3]['sync']
+
+const TASK: Task = { kind: 'tail', dataset: 'spot-klines', symbols: ['AUSDT', 'BUSDT', 'CUSDT'], intervals: ['1m'] }
+
+describe('what a tick does', function () {
+  this.timeout(30_000)
+  let place: QueuePlace
+  let backend: QueueBackend
+  beforeEach(async () => {
+    place = await redisPlace()
+    backend = await openBackend(place.options)
+  })
+  afterEach(async () => {
+    await backend.close()
+    await place.clean()
+  })
+
+  const ticking = async (sync: Sync) => {
+    const log = keptLog()
+    const config = { jobLockSeconds: 30 } as Parts[0]
+    const services = { backend: () => Promise.resolve(backend) } as Parts[1]
+    const app = composeSchedules(config, services, log, { sync } as Parts[3])
+    const worker = await app.runSchedules({ onTick: () => undefined })
+    await (await app.schedules()).put({ name: 'tail', cron: '* * * * * *', task: TASK })
+    return { log, worker, first: (event: string) => log.lines.find((line) => line.event === event) }
+  }
+  /** Refuses BUSDT with this status. */
+  const refusing = (status: number): Sync => async function* ({ series: [one] }) {
+    await Promise.resolve()
+    if (one?.symbol === 'BUSDT') throw new PipelineError('EXCHANGE_REFUSED', 'refused', { at: 'x', status })
+    if (one) yield { series: one, rows: 2, stored: 1, firstUs: 0n, lastUs: 0n }
+  }
+
+  it('a series that is refused for itself keeps no other from its candles', async () => {
+    const { worker, first } = await ticking(refusing(400))
+    await until('a tick', () => first('schedule.ticked') !== undefined)
+    await worker.close()
+    expect(first('schedule.ticked')?.fields).to.include({ series: 2, rows: 4, stored: 2, failed: 1 })
+  })
+
+  it('an address that has no such API refuses all: no more is asked', async () => {
+    const { worker, first } = await ticking(refusing(404))
+    await until('a failure', () => first('schedule.failed') !== undefined)
+    await worker.close()
+    expect(first('schedule.failed')?.fields).to.include({ code: 'EXCHANGE_REFUSED' })
+    expect(first('schedule.series_failed')).to.equal(undefined)
+  })
+
+  it('one that is stopped with its process is no failure', async () => {
+    let runs = 0
+    const { worker, log, first } = await ticking(async function* ({ signal, series: [one] }) {
+      runs++
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
+      signal.throwIfAborted()
+      if (one) yield { series: one, rows: 0, stored: 0, firstUs: null, lastUs: null }
+    })
+    await until('it runs', () => runs === 1)
+    await worker.close()
+    expect(first('schedule.interrupted')?.fields).to.deep.equal({ schedule: 'tail', kind: 'tail' })
+    expect(log.lines.filter(({ event }) => event === 'schedule.failed')).to.deep.equal([])
+  })
+})
