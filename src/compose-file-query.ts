@@ -120,9 +120,13 @@ function directOf(url: URL, { httpProxy, httpsProxy, nodeExtraCaCerts }: Config)
   return reason === undefined || reason === null ? { url: url.href } : { url: null, reason }
 }
 
-/** The file itself is the part; its footer is read once. */
+/** The file itself is the part; its footer is read once, and anew after a failure. */
 function localFile(path: string): QueryableFile {
   let reading: ReturnType<typeof readLocalFooter> | undefined
+  const forget = (thrown: unknown): never => {
+    reading = undefined
+    throw thrown
+  }
   return {
     address: path,
     remote: false,
@@ -130,7 +134,7 @@ function localFile(path: string): QueryableFile {
     part: async (want, signal) => {
       signal.throwIfAborted()
       const isFirst = reading === undefined
-      const { footer, bytesRead } = await (reading ??= readLocalFooter(path, path))
+      const { footer, bytesRead } = await (reading ??= readLocalFooter(path, path).catch(forget))
       const read = (isFirst ? bytesRead : 0) + planRanges(footer, want).bytes
       return { path, footer, cost: { requests: 0, bytesRead: read, cacheHits: 0 } }
     },

@@ -36,5 +36,14 @@ function passwordIn(url: string): string[] {
   if (!URL.canParse(url)) return []
   const { password, searchParams } = new URL(url)
   const inQuery = searchParams.get('password') ?? ''
-  return [password, decodeURIComponent(password), inQuery].filter((text) => text !== '')
+  return [password, decoded(password), inQuery].filter((text) => text !== '')
+}
+
+/** As it is written where it is no valid escape. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
+  }
 }

@@ -17,11 +17,20 @@ export function parseFileAddress(text: string): FileAddress {
   const scheme = /^([a-z][a-z0-9+.-]+):\/\//i.exec(text)?.[1]?.toLowerCase()
   const url = scheme !== undefined && URL.canParse(text) ? new URL(text) : null
   if (scheme === undefined) return localAt(isAbsolute(text) ? text : resolve(text), text)
-  if (url && scheme === 'file') return localAt(fileURLToPath(url), text)
+  if (url && scheme === 'file') return localAt(pathOf(url, text), text)
   if (url && (scheme === 'http' || scheme === 'https')) return { kind: 'http', url }
   const [, bucket, key] = /^s3:\/\/([^/]+)\/(.+)$/i.exec(text) ?? []
   if (bucket !== undefined && key !== undefined) return { kind: 's3', bucketUrl: `s3://${bucket}`, key }
   throw unusable(text, 'this is no address of a file')
+}
+
+/** A host, and what is no valid escape, is in no path. */
+function pathOf(url: URL, text: string): string {
+  try {
+    return fileURLToPath(url)
+  } catch {
+    throw unusable(text, 'this is no address of a file on this machine')
+  }
 }
 
 function localAt(path: string, text: string): FileAddress {

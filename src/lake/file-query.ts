@@ -54,8 +54,9 @@ export class FileQuery extends Resource {
   sql<R = Record<string, unknown>>(select: string, params: readonly unknown[] = [], call?: Call): QueryResult<R> {
     return new QueryResult(async () => {
       const signal = AbortSignal.any([signalOf(call), this.#closed.signal])
+      signal.throwIfAborted()
       const first = this.#shapes === undefined
-      const shapes = await this.#shapesOf(signal)
+      const shapes = await unlessAborted(this.#shapesOf(), signal)
       const { limits } = this.#ports
       const question = await (await this.#ports.sql()).ask({
         sql: select,
@@ -99,24 +100,24 @@ export class FileQuery extends Resource {
     await this.#ports.close()
   }
 
-  /** Known once for all questions; a failure is asked anew. */
-  async #shapesOf(signal: AbortSignal): Promise<readonly FileShape[]> {
-    this.#shapes ??= (async () => {
-      const reader = await this.#ports.reader()
-      const shapes: FileShape[] = []
-      await each(this.#ports.files, async (file, n) => {
-        const part = await file.part({ columns: [], range: EVERYTHING }, signal)
-        shapes[n] = await shapeOf(part, reader, signal)
-      })
-      shapes.forEach((shape, n) => checkSame(shapes[0]!.columns, shape.columns, this.#ports.files[n]!.address))
-      return shapes
-    })()
-    try {
-      return await this.#shapes
-    } catch (thrown) {
+  /** Known once for all questions, and so ended by none of them; a failure is asked anew. */
+  #shapesOf(): Promise<readonly FileShape[]> {
+    this.#shapes ??= this.#readShapes(this.#closed.signal).catch((thrown: unknown) => {
       this.#shapes = undefined
       throw thrown
-    }
+    })
+    return this.#shapes
+  }
+
+  async #readShapes(signal: AbortSignal): Promise<readonly FileShape[]> {
+    const reader = await this.#ports.reader()
+    const shapes: FileShape[] = []
+    await each(this.#ports.files, async (file, n) => {
+      const part = await file.part({ columns: [], range: EVERYTHING }, signal)
+      shapes[n] = await shapeOf(part, reader, signal)
+    })
+    shapes.forEach((shape, n) => checkSame(shapes[0]!.columns, shape.columns, this.#ports.files[n]!.address))
+    return shapes
   }
 
   async #parts(
@@ -152,6 +153,19 @@ export class FileQuery extends Resource {
     for (const { direct } of files) if (direct?.url === null) return { path: 'range', reason: direct.reason }
     const problem = await question.loadHttpfs(extensionDir)
     return problem === null ? { path: 'httpfs', reason: null } : { path: 'range', reason: `httpfs: ${problem}` }
+  }
+}
+
+/** The same, or the reason of an abort that comes first; the work goes on for whoever else waits for it. */
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const done = new AbortController()
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error), { once: true, signal: done.signal })
+  })
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    done.abort()
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ByteRange } from '../domain/plan-ranges.js'
+import type { ParquetFooter } from '../domain/parquet-footer.js'
 import type { ObjectPart } from '../domain/ports/object-parts.js'
 import type { CandleReader, TableColumn } from '../domain/ports/query-engine.js'
 import type { ReadCost } from '../domain/ports/range-source.js'
@@ -18,7 +19,12 @@ export type FileShape = {
   readonly bytes: number
 }
 
+/** A Bloom filter by the footer; some writers leave the length out. */
+export type FoundFilter = { readonly column: string; readonly start: bigint; readonly bytes: bigint | null }
+
 const TIMEOUT_SECONDS = 60
+/** The file begins with its magic bytes. */
+const FIRST = 4
 
 /** Reads the footer in a local file that may hold nothing else. @throws {OBJECT_CORRUPT} */
 export async function shapeOf(
@@ -38,15 +44,10 @@ export async function shapeOf(
     `SELECT column_name AS name, column_type AS type
      FROM (DESCRIBE SELECT * FROM read_parquet(${file}, hive_partitioning = false))`,
   )
-  const filters = await rows<{ column: string; start: bigint; bytes: bigint | null }>(
+  const filters = await rows<FoundFilter>(
     `SELECT path_in_schema AS "column", bloom_filter_offset AS "start", bloom_filter_length AS "bytes"
      FROM parquet_metadata(${file}) WHERE bloom_filter_offset IS NOT NULL`,
   )
-  const starts = [
-    ...footer.rowGroups.flatMap(({ chunks }) => chunks.map(({ start }) => start)),
-    ...filters.map((filter) => Number(filter.start)),
-    footer.start,
-  ]
   return {
     path,
     columns,
@@ -55,11 +56,28 @@ export async function shapeOf(
     plain:
       columns.length === footer.columns.length &&
       columns.every(({ name }, n) => footer.columns[n]?.name === name && footer.columns[n]?.type !== 'NESTED'),
-    filters: filters.map(({ column, start, bytes }) => {
-      const from = Number(start)
-      // Older writers leave the length out: then it ends before what comes next.
-      const end = bytes === null ? Math.min(...starts.filter((one) => one > from)) : from + Number(bytes)
-      return { column, start: from, end }
-    }),
+    filters: filterRanges(filters, footer),
   }
+}
+
+/** Where the filters lie; one without a length ends before what comes next, and one outside of the file is none. */
+export function filterRanges(filters: readonly FoundFilter[], footer: ParquetFooter): FileShape['filters'] {
+  const chunkStarts = footer.rowGroups.flatMap(({ chunks }) => chunks.map(({ start }) => start))
+  const starts = [...chunkStarts, ...filters.map(({ start }) => Number(start)), footer.start].sort((a, b) => a - b)
+  return filters.flatMap(({ column, start, bytes }) => {
+    const from = Number(start)
+    const end = bytes === null ? firstAbove(from, starts) : from + Number(bytes)
+    return from >= FIRST && end >= from && end <= footer.start ? [{ column, start: from, end }] : []
+  })
+}
+
+/** Of numbers in order, the first above another; infinite when there is none. */
+function firstAbove(than: number, ordered: readonly number[]): number {
+  let [low, high] = [0, ordered.length]
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (ordered[middle]! > than) high = middle
+    else low = middle + 1
+  }
+  return ordered[low] ?? Number.POSITIVE_INFINITY
 }

@@ -1,4 +1,5 @@
 import { open } from 'node:fs/promises'
+import { remedyOf } from '../../domain/disk-failure.js'
 import { PipelineError } from '../../domain/errors.js'
 import type { ObjectKey } from '../../domain/names.js'
 import { planRanges } from '../../domain/plan-ranges.js'
@@ -42,13 +43,16 @@ export function localParts(pathOf: (key: ObjectKey) => string): ObjectParts {
   }
 }
 
-/** The footer of a file in a folder; `at` is what errors call it. @throws {OBJECT_ABSENT, OBJECT_CORRUPT} */
+/**
+ * The footer of a file in a folder; `at` is what errors call it.
+ * @throws {OBJECT_ABSENT, OBJECT_CORRUPT, STORE_DENIED, STORE_UNREACHABLE}
+ */
 export async function readLocalFooter(
   path: string,
   at: string,
 ): Promise<{ footer: ParquetFooter; bytesRead: number }> {
   const handle = await open(path).catch((thrown: unknown) => {
-    throw new PipelineError('OBJECT_ABSENT', 'there is no such object', { at }, thrown)
+    throw openFailure(thrown, at)
   })
   try {
     const found = await handle.stat()
@@ -66,4 +70,18 @@ export async function readLocalFooter(
   } finally {
     await handle.close()
   }
+}
+
+/** Only what is not there is absent: what may not or cannot be opened is there all the same. */
+function openFailure(thrown: unknown, at: string): PipelineError {
+  const errno = (thrown as NodeJS.ErrnoException).code ?? 'unknown'
+  if (errno === 'ENOENT' || errno === 'ENOTDIR') {
+    return new PipelineError('OBJECT_ABSENT', 'there is no such object', { at }, thrown)
+  }
+  if (errno === 'EACCES' || errno === 'EPERM') {
+    const facts = { at, errno, do: 'give this user the right to read it' }
+    return new PipelineError('STORE_DENIED', 'this user may not read it', facts, thrown)
+  }
+  const facts = { at, errno, do: remedyOf(errno) }
+  return new PipelineError('STORE_UNREACHABLE', `it cannot be opened (${errno})`, facts, thrown)
 }

@@ -22,7 +22,7 @@ export type RemoteParquetOptions = {
 
 /*
  * A month of 1s candles (22 row groups) has a footer of 26 KB. A gap of 128 KiB is 10 ms at 100 Mbit/s: less than one
- * more request costs where latency is 20 ms or more. Each of the requests at a time holds a piece in memory: 64 MiB at most,
+ * more request costs where latency is 20 ms or more. Each request at a time holds a piece in memory: 64 MiB at most,
  * however many objects a question has.
  */
 const DEFAULTS = { tailBytes: 64 * 1024, gapBytes: 128 * 1024, parallel: 8, parallelInAll: 16 } as const
@@ -54,7 +54,6 @@ export class RemoteParquet {
     return await this.#read(source, signal, async (reading, entry) => {
       const footer = await reading.footer(entry)
       await reading.fill(entry, planRanges(footer, want).ranges)
-      await entry.touch()
       if (reading.cost.bytesRead > 0) await this.#cache.grow(reading.cost.bytesRead)
       return { path: entry.path, footer, cost: { ...reading.cost } }
     })
@@ -69,7 +68,7 @@ export class RemoteParquet {
     })
   }
 
-  /** What the cache held may be spoilt, or be taken away meanwhile: then it is forgotten, and all is fetched once more. */
+  /** What the cache held may be spoilt, or taken away meanwhile: then it is forgotten, and all is fetched once more. */
   async #read<T>(
     source: RangeSource,
     signal: AbortSignal,
@@ -78,6 +77,8 @@ export class RemoteParquet {
     return await this.#inTurn(source.cacheId, async () => {
       const reading = new Reading(source, { ...this.#o, slots: this.#slots }, signal)
       const entry = await reading.open(this.#cache)
+      // At once: what was touched is not evicted while it is read.
+      await entry.touch()
       const wasCached = reading.cost.bytesRead === 0 && !entry.isEmpty
       try {
         return await work(reading, entry)

@@ -1,9 +1,10 @@
 import { expect } from 'chai'
 import { createHash } from 'node:crypto'
-import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { S3Link } from '../../../src/adapters/s3-store/s3-link.js'
 import { openS3ObjectStore } from '../../../src/adapters/s3-store/s3-object-store.js'
+import { readLocalFooter } from '../../../src/adapters/remote-parquet/local-parts.js'
 import { startArchiveServer, type ArchiveServer } from '../../../src/archive-server/server.js'
 import { openFileQuery } from '../../../src/compose-file-query.js'
 import { resolveConfig, type Config } from '../../../src/config.js'
@@ -209,6 +210,43 @@ describe('questions to Parquet files', function () {
     })
   })
 
+  it('an abort of one question ends no other that waits for the same footers', async () => {
+    server.faults.set({ latencyMs: 500 })
+    const query = ask(remote('flat.parquet'))
+    const abort = new AbortController()
+    const sql = 'select max(id) as top from files'
+    const given = query.sql(sql, [], { signal: abort.signal }).rows().catch((thrown: unknown) => String(thrown))
+    const kept = query.sql(sql).rows()
+    setTimeout(() => abort.abort(new Error('enough')), 250)
+    expect(await given).to.equal('Error: enough')
+    expect(server.requests.length, 'requests answered when it was given up').to.be.at.most(1)
+    expect(await kept).to.deep.equal([{ top: 199_999 }])
+  })
+
+  it('a local file that was not there yet is found by the next question', async () => {
+    const query = ask(local('late.parquet'))
+    await failingWith('OBJECT_ABSENT', query.sql('select 1 from files').rows())
+    await copyFile(local('flat.parquet'), local('late.parquet'))
+    expect(await query.sql('select max(id) as top from files').rows()).to.deep.equal([{ top: 199_999 }])
+  })
+
+  it('a file that may not or cannot be opened is not called absent', async () => {
+    await symlink(local('loop.parquet'), local('loop.parquet'))
+    const failed = await failingWith('STORE_UNREACHABLE', ask(local('loop.parquet')).sql('select 1 from files').rows())
+    expect(failed.facts).to.include({ errno: 'ELOOP', at: local('loop.parquet') })
+    await copyFile(local('flat.parquet'), local('mine.parquet'))
+    await chmod(local('mine.parquet'), 0)
+    const isRoot = process.geteuid!() === 0
+    // Root may read everything.
+    if (isRoot) process.seteuid!(65_534)
+    try {
+      const denied = await failingWith('STORE_DENIED', readLocalFooter(local('mine.parquet'), 'mine'))
+      expect(denied.facts).to.include({ errno: 'EACCES', at: 'mine' })
+    } finally {
+      if (isRoot) process.seteuid!(0)
+    }
+  })
+
   it('what is wrong with a file has a code', async () => {
     await writeFile(local('text.parquet'), 'no Parquet at all, not even close to it')
     await writeFile(local('empty.parquet'), '')
@@ -220,11 +258,12 @@ describe('questions to Parquet files', function () {
       ['OBJECT_CORRUPT', remote('text.parquet')],
       ['OBJECT_CORRUPT', local('empty.parquet')],
       ['STORE_UNREACHABLE', 'http://127.0.0.1:9/x.parquet'],
+      ['STORE_UNREACHABLE', 'http://u:pa%zz@127.0.0.1:9/x.parquet'],
     ]
     for (const [code, address] of wrong) {
       await failingWith(code as 'OBJECT_ABSENT', ask(address).sql('select 1 from files').rows())
     }
-    for (const address of ['ftp://host/x', 's3://bucket', '/data/*.parquet', ''])
+    for (const address of ['ftp://host/x', 'file://host/x', 'file:///%zz', 's3://bucket', '/data/*.parquet', ''])
       expect(() => ask(address), address).to.throw(PipelineError).with.property('code', 'BAD_USAGE')
   })
 

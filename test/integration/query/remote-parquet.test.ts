@@ -243,7 +243,7 @@ describe('Parquet by ranges over HTTP', () => {
       read: async ({ start, end }) => {
         most = Math.max(most, ++now)
         longest = Math.max(longest, end - start)
-        await new Promise((resolve) => setTimeout(resolve, 5))
+        await new Promise((resolve) => setTimeout(resolve, 100))
         now--
         const piece = Buffer.alloc(end - start)
         bytes.copy(piece, Math.max(0, big - bytes.length - start), Math.max(0, start - big + bytes.length))
@@ -253,7 +253,7 @@ describe('Parquet by ranges over HTTP', () => {
     const reader = remote()
     const want = { ...DAY_3, also: [{ start: 1_000_000, end: 42_000_000 }] }
     await Promise.all([1, 2, 3, 4].map((n) => reader.fetch(from(n), want, signal)))
-    expect(most).to.equal(16)
+    expect(most).to.be.within(9, 16)
     expect(longest).to.be.at.most(4 * 1024 ** 2)
   })
 

@@ -50,4 +50,9 @@ describe('settings as doctor shows them', () => {
       'of-session', 'of-proxy', 'of-proxy', 'of-server',
     ])
   })
+  it('know a password that is no valid escape as it is written', async () => {
+    const environment = { HTTPS_PROXY: 'http://ann:100%zz@proxy:3128' }
+    const { config } = await resolveConfig({ flags: {}, environment, dotenv: {}, userHome: '/home/ann', cores: 2 })
+    expect(secretsOf(config)).to.deep.equal(['100%zz', '100%zz'])
+  })
 })
