@@ -1,10 +1,12 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { asPipelineError } from '../domain/errors.js'
+import { text } from 'node:stream/consumers'
+import { asPipelineError, PipelineError } from '../domain/errors.js'
 import { withoutPassword } from '../config/shown-settings.js'
-import { INCOMING } from '../domain/names.js'
+import { incomingKeyOf, stagingFolderOf } from '../domain/names.js'
+import { parsePartitionKey } from '../domain/partition.js'
 import type { App } from './app.js'
 import { hintOf } from './render/error.js'
 import { formatBytes, formatSeconds } from './render/format.js'
@@ -68,7 +70,14 @@ async function owned(app: App, what: 'lake' | 'staging'): Promise<void> {
   }
 }
 
-/** Writes, reads the head of, and removes an object where unfinished uploads lie: no reader looks there. */
+/**
+ * The name of a probe: as an execution of a partition that nobody has would name it, which no reader looks for, and the
+ * sweep of a worker removes where we end before we do.
+ */
+const NOBODY = parsePartitionKey('spot-klines/DOCTOR/1d/2017-01')
+const newToken = (): string => randomUUID().replaceAll('-', '')
+
+/** Writes, reads back and removes an object where unfinished uploads lie. @throws {OBJECT_CORRUPT} when it is another */
 async function lake(app: App): Promise<string> {
   await owned(app, 'lake')
   const store = await app.lake()
@@ -77,10 +86,15 @@ async function lake(app: App): Promise<string> {
     const path = join(folder, 'probe')
     const content = `candlelake doctor ${process.pid}\n`
     await writeFile(path, content)
-    const key = `${INCOMING}/doctor-${process.pid}-${Date.now()}`
+    const key = incomingKeyOf(NOBODY, 0, newToken())
     await store.put({ key, path, sha256Hex: createHash('sha256').update(content).digest('hex') })
-    await store.delete(key)
-    return `${store.url} is writable`
+    try {
+      if ((await text(await store.get({ key }))) === content) return `${store.url} is writable`
+      const facts = { at: store.url, do: 'look for what changes requests or answers on the way' }
+      throw new PipelineError('OBJECT_CORRUPT', 'what is read is not what was written', facts)
+    } finally {
+      await store.delete(key)
+    }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -90,7 +104,7 @@ async function lake(app: App): Promise<string> {
 async function staging(app: App): Promise<Omit<Finding, 'name'>> {
   await owned(app, 'staging')
   const store = await app.staging()
-  const folder = `doctor/${process.pid}-${Date.now()}`
+  const folder = stagingFolderOf(NOBODY, 0, newToken())
   try {
     const path = join(await store.scratch(folder), 'probe.part')
     const content = `candlelake doctor ${process.pid}\n`

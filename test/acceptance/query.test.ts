@@ -116,6 +116,31 @@ describe('acceptance: candlelake query', function () {
     ).to.include({ code: 'QUERY_TIMEOUT' })
   })
 
+  it('a limit at the end of a batch says whether there are more rows, and one of none has its head once', async () => {
+    const noted = async (rows: number) => (await query(`select range from range(${rows})`, '--limit', '16384')).stderr
+    expect(await noted(40_000)).to.match(/^first 16,384 rows /)
+    expect(await noted(16_384)).to.match(/^16,384 rows /)
+    expect((await query(SELECT, '--limit', '0')).stdout).to.equal('open_time,symbol,close,nothing\n')
+  })
+
+  it('JSON is written as rows come, is whole, and may be larger than memory', async () => {
+    const [rows, file] = [600_000, join(home.dir, 'large.json')]
+    const endless = await query('select range as n from range(10000000000)', '--json', '-o', file, '--query-timeout-seconds', '2')
+    expect(errorOf(endless)).to.include({ code: 'QUERY_TIMEOUT' })
+    expect((await readFile(file, 'utf8')).slice(0, 200)).to.match(/^\{"v":1,"type":"query","columns":\[.*\],"items":\[/)
+    const sql = `select range as n, 'row ' || range as name, 'x' || hash(range) as hashed from range(${rows})`
+    const large = await runCli(['query', sql, '--json', '-o', file], { ...home.env, NODE_OPTIONS: '--max-old-space-size=64' })
+    expect(large.code, large.stderr).to.equal(0)
+    const { v, type, columns, items, cost } = JSON.parse(await readFile(file, 'utf8')) as Record<string, unknown[]>
+    await rm(file)
+    expect([v, type, columns?.length, items?.length]).to.deep.equal([1, 'query', 3, rows])
+    expect(items?.at(-1)).to.include({ n: rows - 1, name: `row ${rows - 1}` })
+    expect(cost).to.include({ path: 'local' })
+    const none = 'select 1 as one where false'
+    expect((JSON.parse((await query(none, '--json')).stdout) as { items: unknown }).items).to.deep.equal([])
+    expect((await query(none, '--format=json')).stdout).to.equal('[]\n')
+  })
+
   it('--file asks Parquet files as the table files, and no lake', async () => {
     const file = join(home.dir, 'lake/spot-klines/btcusdt/1h/2024-01/data.parquet')
     const { code, stdout, stderr } = await query('--file', file, '--file', file, 'select count(*) as bars from files')

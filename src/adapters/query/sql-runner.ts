@@ -76,6 +76,8 @@ class Question implements SqlQuestion {
 class QuestionProcess {
   readonly #child: ChildProcess
   readonly #ended: Promise<PipelineError>
+  #end: PipelineError | null = null
+  #onEnd: (end: PipelineError) => void = () => undefined
   readonly #tempDir: string
   readonly #signal: AbortSignal
   readonly #onAbort = (): void => void this.#child.kill('SIGKILL')
@@ -101,6 +103,7 @@ class QuestionProcess {
       this.#child.once('error', (error) => resolve(crashed(error.message, this.#complaint)))
       this.#child.once('exit', (code, by) => resolve(crashed(by ?? `exit code ${code ?? 'none'}`, this.#complaint)))
     })
+    void this.#ended.then((end) => this.#onEnd((this.#end = end)))
     signal.addEventListener('abort', this.#onAbort, { once: true })
   }
 
@@ -112,14 +115,17 @@ class QuestionProcess {
     const startedMs = performance.now()
     let onTold: (told: Told) => void = () => undefined
     let timer: NodeJS.Timeout | undefined
-    const told = new Promise<Told>((resolve) => (onTold = resolve))
-    const late = new Promise<PipelineError>((resolve) => {
+    // A race with `#ended` would keep every frame that ever won it, for as long as the process lives.
+    const first = new Promise<Told | PipelineError>((resolve) => {
+      onTold = resolve
+      this.#onEnd = resolve
       timer = setTimeout(() => resolve(timedOut()), Math.max(0, this.#leftMs))
+      if (this.#end) resolve(this.#end)
     })
     this.#child.once('message', onTold)
     try {
       if (this.#child.connected) this.#child.send(asked, () => undefined)
-      const outcome = await Promise.race([told, this.#ended, late])
+      const outcome = await first
       this.#signal.throwIfAborted()
       if (outcome instanceof PipelineError) throw outcome
       if (outcome.kind === 'failed') throw errorOf(outcome)
@@ -128,6 +134,7 @@ class QuestionProcess {
     } finally {
       clearTimeout(timer)
       this.#child.off('message', onTold)
+      this.#onEnd = () => undefined
       this.#leftMs -= performance.now() - startedMs
     }
   }

@@ -10,7 +10,7 @@ import {
   type Context,
   type FlagValues,
 } from '../command.js'
-import type { Output } from '../output.js'
+import { toLine, type Output } from '../output.js'
 import type * as format from '../render/format.js'
 import type { ResultFormat } from '../render/result.js'
 
@@ -88,32 +88,58 @@ async function print(
 ): Promise<Printed> {
   const columns = await result.schema()
   if (o.format === 'arrow') return await printArrow(out, result)
-  const { jsonRows, resultLines } = await import('../render/result.js')
-  const held: Row[] = []
+  const shown = o.format === 'json' ? await asJson(out, result, columns) : await asLines(out, columns, o.format)
   let rows = 0
   let more = false
   for await (const batch of result) {
     const wanted = batch.slice(0, o.limit - rows)
-    more = wanted.length < batch.length
-    if (o.format === 'table' || o.format === 'json') held.push(...wanted)
-    else out.result(...resultLines(o.format, columns, wanted, rows === 0))
     rows += wanted.length
+    if (wanted.length > 0) shown.add(wanted)
     await out.drained()
-    if (more || rows >= o.limit) break
+    // Only a row beyond the limit tells that there are more, and it may be the first of the next batch.
+    more = wanted.length < batch.length
+    if (more) break
   }
-  if (o.format === 'json') await sayJson(out, result, { columns, items: jsonRows(columns, held) })
-  else if (o.format === 'table' || rows === 0) out.result(...resultLines(o.format, columns, held, true))
+  await shown.end()
   return { rows, more }
 }
 
-async function sayJson(
+type Shown = { readonly add: (rows: readonly Row[]) => void; readonly end: () => void | Promise<void> }
+
+/** Lines as rows come; a table, whose widths are those of all its rows, at the end. */
+async function asLines(
   out: Output,
-  result: QueryResult<Row>,
-  o: { columns: readonly ResultColumn[]; items: readonly object[] },
-): Promise<void> {
-  const columns = o.columns.map(({ name, type }) => ({ name, type }))
-  if (out.json) out.resultJson({ v: 1, type: 'query', columns, items: o.items, cost: await finished(result) })
-  else out.resultJson(o.items)
+  columns: readonly ResultColumn[],
+  format: Exclude<ResultFormat, 'arrow' | 'json'>,
+): Promise<Shown> {
+  const { resultLines } = await import('../render/result.js')
+  const held: Row[] = []
+  let first = true
+  const say = (rows: readonly Row[]): void => {
+    out.result(...resultLines(format, columns, rows, first))
+    first = false
+  }
+  return {
+    add: (rows) => (format === 'table' ? void held.push(...rows) : say(rows)),
+    end: () => (first ? say(held) : undefined),
+  }
+}
+
+/** One line of JSON in pieces, as rows come: an answer may be larger than memory. */
+async function asJson(out: Output, result: QueryResult<Row>, columns: readonly ResultColumn[]): Promise<Shown> {
+  const { jsonRows } = await import('../render/result.js')
+  const named = columns.map(({ name, type }) => ({ name, type }))
+  let before = out.json ? `${toLine({ v: 1, type: 'query', columns: named }).slice(0, -1)},"items":[` : '['
+  return {
+    add: (rows) => {
+      out.resultBytes(Buffer.from(before + jsonRows(columns, rows).map((row) => toLine(row)).join(',')))
+      before = ','
+    },
+    end: async () => {
+      const tail = out.json ? `],"cost":${toLine(await finished(result))}}` : ']'
+      out.result(before === ',' ? tail : before + tail)
+    },
+  }
 }
 
 async function printArrow(out: Output, result: QueryResult<Row>): Promise<Printed> {

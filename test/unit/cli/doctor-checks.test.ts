@@ -1,9 +1,13 @@
 import { expect } from 'chai'
 import { readdir } from 'node:fs/promises'
+import { Readable } from 'node:stream'
+import { openFileObjectStore } from '../../../src/adapters/file-store/file-object-store.js'
 import { openFileStaging } from '../../../src/adapters/file-store/file-staging.js'
 import type { App } from '../../../src/cli/app.js'
 import { CHECKS, runCheck, type Check } from '../../../src/cli/doctor-checks.js'
 import { PipelineError } from '../../../src/domain/errors.js'
+import { parseLakeKey } from '../../../src/domain/names.js'
+import type { ObjectStore } from '../../../src/domain/ports/object-store.js'
 import { tempFolder } from '../../support/temp-folder.js'
 
 const app = (over: Partial<App>): App => over as App
@@ -62,6 +66,31 @@ describe('checks of doctor', () => {
     expect(
       (await runCheck(checkOf('clock'), app({ askArchive: () => Promise.resolve({ date: null }) }), 5_000)).ok,
     ).to.equal(true)
+  })
+
+  it('see a lake whose answers are other bytes, and leave nothing behind but what a sweep removes', async () => {
+    const folder = await tempFolder()
+    const lake = await openFileObjectStore({ url: folder.path })
+    const checked = async (over: Partial<ObjectStore>) => await runCheck(checkOf('lake'), app({
+      askOwner: () => Promise.resolve(),
+      lake: () => Promise.resolve(Object.assign(Object.create(lake) as ObjectStore, {
+        url: lake.url, put: lake.put.bind(lake), get: lake.get.bind(lake), delete: lake.delete.bind(lake), ...over,
+      })),
+    }), 5_000)
+    const keys = async (): Promise<string[]> => {
+      const all: string[] = []
+      for await (const { key } of lake.list('')) all.push(key)
+      return all
+    }
+    expect((await checked({})).ok).to.equal(true)
+    const other = await checked({ get: () => Promise.resolve(Readable.from(['other'])) })
+    expect([other.ok, other.detail.endsWith('what is read is not what was written')]).to.deep.equal([false, true])
+    const silent = await checked({ get: () => Promise.reject(new PipelineError('STORE_UNREACHABLE', 'away')) })
+    expect([silent.ok, await keys()]).to.deep.equal([false, []])
+    await checked({ delete: () => Promise.reject(new PipelineError('STORE_UNREACHABLE', 'away')) })
+    const [left, ...more] = await keys()
+    expect([parseLakeKey(left ?? '')?.kind, more]).to.deep.equal(['incoming', []])
+    await folder.remove()
   })
 
   it('see staging without the room that it may take', async () => {
