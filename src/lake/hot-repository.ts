@@ -9,6 +9,8 @@ import type { Candle } from './candle.js'
 
 const PRICES: ReadonlySet<string> = new Set(['open', 'high', 'low', 'close'])
 const SCALE = 8
+/** Instants are written with years of four digits. */
+const YEAR_10000_US = 253_402_300_800_000_000n
 
 /** Hot rows alone, closed bars only, numbers as in a lake of this type. What is saved counts as REST's closed bars. */
 export function hotRepository<N>(store: HotStore, numericType: NumericType): MarketDataRepository<Candle<N>> {
@@ -55,8 +57,8 @@ export function hotCandleOf<N>(row: Candle<N>, s: Series, numericType: NumericTy
     throw new PipelineError('CORRUPT', message, { at: seriesKeyOf(s), column: field })
   }
   const { openTimeUs, closeTimeUs, trades } = row
-  if (typeof openTimeUs !== 'bigint' || openTimeUs < 0n) odd('openTimeUs', openTimeUs)
-  if (typeof closeTimeUs !== 'bigint' || closeTimeUs < 0n) odd('closeTimeUs', closeTimeUs)
+  if (typeof openTimeUs !== 'bigint' || openTimeUs < 0n || openTimeUs >= YEAR_10000_US) odd('openTimeUs', openTimeUs)
+  if (typeof closeTimeUs !== 'bigint' || closeTimeUs < 0n || closeTimeUs >= YEAR_10000_US) odd('closeTimeUs', closeTimeUs)
   if (!Number.isSafeInteger(trades)) odd('trades', trades)
   const isNumber = numericType === 'double' ? isDouble : isDecimal
   for (const field of HOT_NUMBERS) if (!isNumber(row[field], field)) odd(field, row[field])

@@ -1,8 +1,10 @@
-import { Worker, type IQueueBackend, type Job } from 'bullmq'
+import { Worker, type IQueueBackend, type Job, type JobProgress } from 'bullmq'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { PipelineError } from '../domain/errors.js'
 import type { Task } from '../domain/ports/schedules.js'
 import { decodeTask, type ScheduleJobData } from '../jobs/schedule-job.js'
 import { locksOf, MAX_STALLED_COUNT } from './policy.js'
+import { isUnreachable } from './queue-error.js'
 import type { Server } from './stage-worker.js'
 
 /** The queue that schedules tick in. */
@@ -23,28 +25,53 @@ export type TickWorker = {
   close(): Promise<void>
 }
 
+const PAUSE_MS = 2_000
+/** Of a server that is away, or that has only just come back, BullMQ may wait for ever. */
+const CLOSE_MS = 5_000
+
+/** BullMQ alone asks an absent server again without a pause while a tick runs: see StageWorker. */
+class PatientWorker extends Worker<ScheduleJobData, void, string, IQueueBackend, JobProgress, unknown> {
+  protected override async moveToActive(token: string, name?: string): Promise<Job<ScheduleJobData, void>> {
+    try {
+      return await super.moveToActive(token, name)
+    } catch (thrown) {
+      if (isUnreachable(thrown) && !this.closing) await sleep(PAUSE_MS)
+      throw thrown
+    }
+  }
+}
+
 /** Runs ticks; of one schedule one at a time in this process, the others are let go. */
 export function startTicks(server: Server, o: TickWorkerOptions): TickWorker {
   const stopped = new AbortController()
-  const running = new Set<string>()
+  const running = new Map<string, Promise<void>>()
   const process = async ({ repeatJobKey: name = '', data }: Job<ScheduleJobData>): Promise<void> => {
     if (running.has(name)) return
-    running.add(name)
-    try {
-      await o.run(name, decodeTask(data), stopped.signal)
-    } finally {
-      running.delete(name)
-    }
+    const run = async (): Promise<void> => await o.run(name, decodeTask(data), stopped.signal)
+    const ending = run().finally(() => running.delete(name))
+    running.set(name, ending)
+    await ending
   }
-  const worker = new Worker<ScheduleJobData, void, string, IQueueBackend, number, unknown>(SCHEDULES, process, {
+  const worker = new PatientWorker(SCHEDULES, process, {
     ...server.options, ...locksOf(o.lockMs), name: o.name, concurrency: o.concurrency,
-    maxStalledCount: MAX_STALLED_COUNT, drainDelay: 1,
+    maxStalledCount: MAX_STALLED_COUNT, drainDelay: 1, runRetryDelay: PAUSE_MS,
   }, server.factory)
   worker.on('error', o.onError)
   return {
     close: async () => {
       stopped.abort(new PipelineError('INTERRUPTED', 'the schedules are being stopped'))
-      await worker.close()
+      const closed = worker.close()
+      await Promise.allSettled(running.values())
+      if (!(await settles(closed, CLOSE_MS))) await settles(worker.disconnect(), 1_000)
     },
+  }
+}
+
+async function settles(work: Promise<unknown>, ms: number): Promise<boolean> {
+  const timer = new AbortController()
+  try {
+    return await Promise.race([work.then(() => true, () => true), sleep(ms, false, { signal: timer.signal })])
+  } finally {
+    timer.abort()
   }
 }

@@ -147,6 +147,7 @@ export function marketDataRepositoryContract({ name, open }: RepositoryHarness):
         { volume: Infinity },
         { trades: 1.5 },
         { close: '5' as unknown as number },
+        { openTimeUs: 253_402_300_800_000_000n },
       ]) {
         await failingWith('CORRUPT', async () => repository.save(BTC, [{ ...row!, ...odd }]))
       }

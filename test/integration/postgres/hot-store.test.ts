@@ -67,6 +67,15 @@ describe('hot rows', () => {
     expect(catalog.pool.waitingCount + catalog.pool.totalCount - catalog.pool.idleCount, 'connections held').to.equal(0)
   })
 
+  it('a batch with an instant that no year has is refused, and the connection goes on', async () => {
+    const many = hotBars('2024-01-30T00:00Z', COPY_FROM_ROWS)
+    const wrong = [...many.slice(1), { ...hotBar(usAt('2024-01-31T20:00Z')), closeTimeUs: 9_000_000_000_000_000_000n }]
+    const thrown = await catalog.hot.save(BTC_1M, wrong, 'closed').then(() => null, (error: unknown) => error)
+    expect(String(thrown)).to.include('Invalid time value')
+    expect(await catalog.hot.read(YEAR)).to.deep.equal([])
+    expect(await catalog.hot.save(BTC_1M, many, 'closed')).to.equal(many.length)
+  })
+
   it('a connection that breaks in the middle of a batch costs the batch whole, and nothing after it', async () => {
     let broken = 0
     for (let round = 0; round < 10; round++) {

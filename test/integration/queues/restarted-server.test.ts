@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PipelineError } from '../../../src/domain/errors.js'
+import { openSchedules } from '../../../src/queues/schedules.js'
 import type { BackendOptions } from '../../../src/queues/queue-backend.js'
 import { Bench, DONE, jobOf, jobsOf, until } from '../../contract/queue.harness.js'
 import { startServer } from '../../support/postgres.js'
@@ -57,6 +58,26 @@ for (const [name, make] of SERVERS) {
       expect(Date.now() - began).to.be.lessThan(10_000)
       return thrown?.code ?? 'ANSWERS'
     }
+
+    it('a tick that runs meanwhile makes no flood of errors, and another one comes after it', async () => {
+      let end = (): void => undefined
+      const held = new Promise<void>((resolve) => (end = resolve))
+      let [ticks, said] = [0, 0]
+      const worker = bench.backend.ticks({
+        name: 'test', lockMs: 60_000, concurrency: 4, onError: () => said++, run: () => (++ticks === 1 ? held : Promise.resolve()),
+      })
+      const task = { kind: 'tail', dataset: 'spot-klines', symbols: ['BTCUSDT'], intervals: ['1m'] } as const
+      await openSchedules(bench.backend).put({ name: 'tail', cron: '* * * * * *', task })
+      await until('a tick runs', () => ticks === 1)
+      await server.kill()
+      expect(await isAway()).to.equal('QUEUE_UNREACHABLE')
+      await sleep(3_000)
+      expect(said, 'errors told').to.be.within(1, 100)
+      await server.start()
+      end()
+      await until('another tick', () => ticks >= 2, 20_000)
+      await worker.close()
+    })
 
     it('completes the job that ran meanwhile, at its first attempt, and goes on without a new worker', async () => {
       let end = (): void => undefined

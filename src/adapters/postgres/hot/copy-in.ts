@@ -5,6 +5,7 @@ type Wire = {
   query(text: string): void
   sendCopyFromChunk(chunk: Buffer): void
   endCopyFrom(): void
+  sendCopyFail(reason: string): void
 }
 
 type Done = (error: Error | null, rows?: number) => void
@@ -18,6 +19,7 @@ class CopyIn {
   readonly #statement: string
   readonly #lines: Iterable<string>
   #rows = 0
+  #thrown: Error | null = null
 
   constructor(statement: string, lines: Iterable<string>, callback: Done) {
     this.#statement = statement
@@ -29,7 +31,18 @@ class CopyIn {
     wire.query(this.#statement)
   }
 
+  /** Called by the socket: what is thrown here would end the process. */
   handleCopyInResponse(wire: Wire): void {
+    try {
+      this.#send(wire)
+      wire.endCopyFrom()
+    } catch (thrown) {
+      this.#thrown = thrown instanceof Error ? thrown : new Error(String(thrown))
+      wire.sendCopyFail('a line cannot be made')
+    }
+  }
+
+  #send(wire: Wire): void {
     let piece = ''
     for (const line of this.#lines) {
       piece += line
@@ -38,7 +51,6 @@ class CopyIn {
       piece = ''
     }
     if (piece !== '') wire.sendCopyFromChunk(Buffer.from(piece))
-    wire.endCopyFrom()
   }
 
   handleCommandComplete({ text }: { readonly text: string }): void {
@@ -50,7 +62,7 @@ class CopyIn {
   }
 
   handleError(error: Error): void {
-    this.callback(error)
+    this.callback(this.#thrown ?? error)
   }
 }
 
