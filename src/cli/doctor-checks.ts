@@ -77,7 +77,7 @@ async function owned(app: App, what: 'lake' | 'staging'): Promise<void> {
 const NOBODY = parsePartitionKey('spot-klines/DOCTOR/1d/2017-01')
 const newToken = (): string => randomUUID().replaceAll('-', '')
 
-/** Writes, reads back and removes an object where unfinished uploads lie. @throws {OBJECT_CORRUPT} when it is another */
+/** Writes, reads back and removes an object where unfinished uploads lie. @throws {OBJECT_CORRUPT} for other bytes */
 async function lake(app: App): Promise<string> {
   await owned(app, 'lake')
   const store = await app.lake()

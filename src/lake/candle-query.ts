@@ -15,8 +15,8 @@ import { resampleSql } from './resample-sql.js'
 import { footerFigures, statsSql, type SliceStats } from './slice-stats.js'
 
 /**
- * What a question may take; what is left out is as configured. `memoryBytes` is what `sql` and `aggregate` may take: each
- * is answered in a process of its own. `resample` and `stats` share the lake's one reader, with the memory configured.
+ * What a question may take; what is left out is as configured. `memoryBytes` is what `sql` and `aggregate` may take,
+ * each in a process of its own. `resample` and `stats` share the lake's one reader, with the memory configured.
  */
 export type CandleQueryOptions = { readonly memoryBytes?: number; readonly timeoutSeconds?: number }
 

@@ -36,16 +36,17 @@ export async function openPostgres(o: BackendOptions & { readonly postgres: pg.P
     keepAlive: true,
     idleTimeoutMillis: 10_000,
   })
+  const close = closer(pool, at)
   // Every queue and worker listens for the pool's errors too.
   pool.setMaxListeners(0)
   pool.on('error', (error) => o.onError?.(queueError(error, at)))
   try {
     await within(MIGRATE_MS, at, () => migrateQueues(pool, schema, at))
   } catch (thrown) {
-    await endPool(pool, at)
+    await close()
     throw thrown
   }
-  return new PostgresBackend(o, at, pool, schema)
+  return new PostgresBackend(o, at, { pool, close }, schema)
 }
 
 class PostgresBackend implements QueueBackend {
@@ -53,16 +54,18 @@ class PostgresBackend implements QueueBackend {
   readonly at: string
   readonly #o: BackendOptions
   readonly #pool: pg.Pool
+  readonly #closePool: () => Promise<void>
   readonly #schema: string
   readonly #queues: ReadonlyMap<JobStage, StageQueue>
   readonly #timeoutMs: number
   #closing: Promise<void> | null = null
   #schedules: StageQueue | null = null
 
-  constructor(o: BackendOptions, at: string, pool: pg.Pool, schema: string) {
+  constructor(o: BackendOptions, at: string, { pool, close }: { pool: pg.Pool; close: () => Promise<void> }, schema: string) {
     this.at = at
     this.#o = o
     this.#pool = pool
+    this.#closePool = close
     this.#schema = schema
     this.#timeoutMs = o.timeoutMs ?? TIMEOUT_MS
     this.#queues = new Map(JOB_STAGES.map((stage) => [stage, this.#newQueue(stage)]))
@@ -127,7 +130,7 @@ class PostgresBackend implements QueueBackend {
   async #close(): Promise<void> {
     const queues = [...this.#queues.values(), ...(this.#schedules ? [this.#schedules] : [])]
     for (const queue of queues) await queue.close().catch(() => undefined)
-    await endPool(this.#pool, this.at)
+    await this.#closePool()
   }
 
   #newQueue(stage: JobStage | typeof SCHEDULES): StageQueue {
@@ -165,8 +168,22 @@ class SharedConnection extends PostgresConnection {
   }
 }
 
-async function endPool(pool: pg.Pool, at: string): Promise<void> {
-  await within(5_000, at, () => pool.end()).catch(() => undefined)
+/**
+ * Ends a pool once its connections are closed. `pg-pool` itself ends while they still close, and an embedded server that
+ * is stopped right then tells each of them (57P01), and every queue that listens.
+ */
+function closer(pool: pg.Pool, at: string): () => Promise<void> {
+  let open = 0
+  let onClosed = (): void => undefined
+  pool.on('connect', () => open++)
+  pool.on('remove', () => {
+    if (--open === 0) onClosed()
+  })
+  const end = async (): Promise<void> => {
+    await pool.end()
+    if (open > 0) await new Promise<void>((resolve) => (onClosed = resolve))
+  }
+  return async () => await within(5_000, at, end).catch(() => undefined)
 }
 
 function addressOf(config: pg.PoolConfig): string {
