@@ -1,15 +1,54 @@
 import { expect } from 'chai'
+import { Redis } from 'ioredis'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { composeSchedules } from '../../../src/compose-schedules.js'
 import { PipelineError } from '../../../src/domain/errors.js'
 import type { Task } from '../../../src/domain/ports/schedules.js'
 import { openBackend, type QueueBackend } from '../../../src/queues/backend.js'
+import { openSchedules } from '../../../src/queues/schedules.js'
 import { redisPlace, until, type QueuePlace } from '../../contract/queue.harness.js'
+import { startRedis } from '../../support/redis.js'
 import { keptLog } from '../../support/server-parts.js'
 
 type Parts = Parameters<typeof composeSchedules>
 type Sync = Parts[3]['sync']
 
 const TASK: Task = { kind: 'tail', dataset: 'spot-klines', symbols: ['AUSDT', 'BUSDT', 'CUSDT'], intervals: ['1m'] }
+
+describe('a worker of ticks', function () {
+  this.timeout(30_000)
+
+  it('asks a queue that refuses it while a tick runs every two seconds, not thousands of times', async () => {
+    const server = await startRedis()
+    const admin = new Redis(server.url)
+    const backend = await openBackend({ url: server.url })
+    let end = (): void => undefined
+    const held = new Promise<void>((resolve) => (end = resolve))
+    const said: string[] = []
+    let isRunning = false
+    const worker = backend.ticks({
+      name: 'test', lockMs: 60_000, concurrency: 4, onError: ({ message }) => said.push(message),
+      run: () => {
+        isRunning = true
+        return held
+      },
+    })
+    try {
+      await openSchedules(backend).put({ name: 'tail', cron: '* * * * * *', task: TASK })
+      await until('a tick runs', () => isRunning)
+      await admin.config('SET', 'maxmemory', 1)
+      await sleep(4_500)
+      expect(said.filter((message) => message.startsWith('OOM')).length, 'refusals').to.be.within(1, 20)
+    } finally {
+      await admin.config('SET', 'maxmemory', 0)
+      end()
+      await worker.close()
+      await backend.close()
+      admin.disconnect()
+      await server.stop()
+    }
+  })
+})
 
 describe('what a tick does', function () {
   this.timeout(30_000)
