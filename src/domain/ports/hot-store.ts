@@ -55,7 +55,10 @@ export interface HotStore extends HotRows {
    * its time that is better known is not.
    */
   save(s: Series, rows: readonly HotCandle[], standing: Standing): Promise<number>
-  /** Deletes rows of open and closed bars alike; gives how many there were. */
+  /**
+   * Deletes rows of open and closed bars alike; gives how many there were.
+   * @throws {LEASE_HELD} days of them are being removed for long
+   */
   delete(at: Slice): Promise<number>
   /** Whatever `work` asks of the view is as of one instant; no partition is dropped meanwhile. */
   view<T>(work: (view: HotView) => Promise<T>): Promise<T>
@@ -67,7 +70,7 @@ export interface HotStore extends HotRows {
    * Removes what is held, in one transaction that counts and digests anew and keeps what changed, or whose object is
    * another by now. A day of which nothing is left loses its partition, and so does an empty one among `days`. Gives
    * what was removed; `done` is called before the transaction ends.
-   * @throws {LEASE_HELD} somebody reads or writes one of the days for long
+   * @throws {LEASE_HELD} somebody reads or writes one of the days for long, or removes others
    */
   remove(
     held: readonly Held[], o?: { readonly days?: readonly string[]; readonly done?: () => void },

@@ -18,6 +18,7 @@ export const tableOf = (day: Day): string => `hot_candles_${day.replaceAll('-', 
  */
 const DAY_LOCKS = 1_751_217_011
 const DDL_LOCK = 1_751_217_012
+const REMOVAL_LOCK = 1_751_217_013
 
 const numberOf = (day: Day): number => Number(dayStartUs(day) / US_PER_DAY)
 
@@ -30,6 +31,12 @@ export const sharedLocks = (days: readonly Day[]): { readonly text: string; read
 /** Waits for those who write rows of the day, and keeps others from it until the transaction ends. */
 export const exclusiveLock = (day: Day): RawBuilder<unknown> =>
   sql`select pg_advisory_xact_lock(${sql.lit(DAY_LOCKS)}, ${numberOf(day)}::int)`
+
+/**
+ * Whoever removes days has it until the transaction ends. Two who have counted hold the parent's lock each, and a drop
+ * wants it alone: both would wait for each other. One key for each schema.
+ */
+export const removalLock = sql`select pg_advisory_xact_lock(${sql.lit(REMOVAL_LOCK)}, hashtext(current_schema()))`
 
 /** Partitions of the table, by name, whatever days they are of. */
 const partitions = sql`select relname from pg_inherits join pg_class on pg_class.oid = inhrelid

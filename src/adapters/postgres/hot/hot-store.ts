@@ -1,7 +1,9 @@
-import { sql, type Kysely } from 'kysely'
+import { CompiledQuery, sql, type Kysely } from 'kysely'
+import { US_PER_DAY } from '../../../domain/month.js'
 import type { HotRows, HotStats, HotStore, HotView } from '../../../domain/ports/hot-store.js'
+import type { Slice } from '../../../domain/slice.js'
 import type { Db } from '../rows.js'
-import { existingDays } from './days.js'
+import { dayStartUs, existingDays, sharedLocks } from './days.js'
 import { contents, remove, seriesOf } from './retention.js'
 import { candleOf, idOf, isClosed, isIn, selected, usOf, type HotRow } from './rows.js'
 import type { HotPool } from './session.js'
@@ -13,17 +15,25 @@ export function hotStore(db: Kysely<unknown>, hot: HotPool): HotStore {
   return {
     ...hotRows(db),
     save: (series, rows, standing) => save({ db, hot, series }, rows, standing),
-    delete: async (at) => {
-      const { numAffectedRows } = await sql`
-        delete from hot_candles c where c.series_id = ${idOf(at)} and ${isIn(at)}`.execute(db)
-      return Number(numAffectedRows ?? 0)
-    },
+    delete: (at) => deleteRows(db, at),
     view: (work) => view(db, work),
     partitions: () => existingDays(db),
     seriesOf: (day) => seriesOf(db, day),
     remove: (held, o) => remove(db, held, o),
     stats: () => stats(db),
   }
+}
+
+/** As a writer of the days that are there. */
+function deleteRows(db: Kysely<unknown>, at: Slice): Promise<number> {
+  return db.transaction().execute(async (trx) => {
+    const touches = (us: bigint): boolean => us < at.toUs && us + US_PER_DAY > at.fromUs
+    const { text, values } = sharedLocks((await existingDays(trx)).filter((day) => touches(dayStartUs(day))))
+    await trx.executeQuery(CompiledQuery.raw(text, [...values]))
+    const { numAffectedRows } = await sql`
+      delete from hot_candles c where c.series_id = ${idOf(at)} and ${isIn(at)}`.execute(trx)
+    return Number(numAffectedRows ?? 0)
+  })
 }
 
 /** What is read, of a pool or of one snapshot. */

@@ -4,7 +4,7 @@ import { partitionKeyOf, seriesKeyOf, type Partition, type Series } from '../../
 import type { DayContents, Held } from '../../../domain/ports/hot-store.js'
 import type { Slice } from '../../../domain/slice.js'
 import { keyArrays, partitionOf, sameKey, type Db, type KeyRow } from '../rows.js'
-import { dayStartUs, exclusiveLock, tableOf, type Day } from './days.js'
+import { dayStartUs, exclusiveLock, removalLock, tableOf, type Day } from './days.js'
 import { idOf, isIn } from './rows.js'
 
 /** Readers that come while the partition goes wait for it, behind those whom it waits for. */
@@ -39,8 +39,8 @@ type Found = Omit<DayContents, 'day'> & Series & { readonly series_id: number }
 type Removed = { readonly one: Held; readonly seriesId: number }
 
 /**
- * See `HotStore.remove`. Writers of the days wait from the count to the end; the catalog's rows do not change. Readers
- * wait only while partitions are dropped, so every day is looked at before the first is dropped.
+ * See `HotStore.remove`. Removals follow each other. Writers of the days wait from the count to the end; the catalog's
+ * rows do not change. Readers wait only while partitions are dropped, so everything else is done before the first is.
  */
 export async function remove(
   db: Kysely<unknown>, held: readonly Held[], o: { readonly days?: readonly Day[]; readonly done?: () => void } = {},
@@ -48,6 +48,7 @@ export async function remove(
   const days = [...new Set([...held.map(({ day }) => day), ...(o.days ?? [])])].sort()
   if (days.length === 0) return []
   return await db.transaction().execute(async (trx) => {
+    await removalLock.execute(trx)
     await sql`select set_config('lock_timeout', ${String(WAIT_MS)}, true)`.execute(trx)
     for (const day of days) await exclusiveLock(day).execute(trx)
     const etags = await publishedEtags(trx, held.map(monthOf))
@@ -60,10 +61,9 @@ export async function remove(
       removed.push(...unchanged)
       const others = mine.length < MANY ? await hasOthers(trx, day, unchanged) : found.length > unchanged.length
       if (!others) dropped.push(day)
+      else if (unchanged.length > 0) await deleteRows(trx, day, unchanged)
     }
-    for (const day of days) {
-      await removeDay(trx, day, removed.filter(({ one }) => one.day === day), dropped.includes(day))
-    }
+    for (const day of dropped) await drop(trx, day)
     o.done?.()
     return removed.map(({ one }) => one)
   })
@@ -110,14 +110,14 @@ async function hasOthers(db: Db, day: Day, removed: readonly Removed[]): Promise
   return rows[0]?.others ?? true
 }
 
-async function removeDay(db: Db, day: Day, removed: readonly Removed[], isDropped: boolean): Promise<void> {
-  if (isDropped) {
-    await sql`drop table if exists ${sql.id(tableOf(day))}`.execute(db)
-    await sql`delete from hot_changes where day = ${day}::date`.execute(db)
-  } else if (removed.length > 0) {
-    await sql`delete from hot_candles c
-      where c.series_id = any (${idsOf(removed)}::int[]) and ${isIn(rangeOf(day))}`.execute(db)
-  }
+async function deleteRows(db: Db, day: Day, removed: readonly Removed[]): Promise<void> {
+  await sql`delete from hot_candles c
+    where c.series_id = any (${idsOf(removed)}::int[]) and ${isIn(rangeOf(day))}`.execute(db)
+}
+
+async function drop(db: Db, day: Day): Promise<void> {
+  await sql`drop table if exists ${sql.id(tableOf(day))}`.execute(db)
+  await sql`delete from hot_changes where day = ${day}::date`.execute(db)
 }
 
 /** The objects that the catalog names, by partition; it names them until the transaction ends. */
