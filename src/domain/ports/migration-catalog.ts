@@ -10,7 +10,7 @@ export interface MigrationCatalog {
    * null, and nothing was changed.
    */
   build(o: { partition: Partition; sources: readonly WantedSource[] }): Promise<{ readonly generation: number } | null>
-  /** Keeps a report; of a month the newest twenty are kept, and the newest that names differences. */
+  /** Keeps a report; of a month the newest twenty that name differences are kept, and the newest two others. */
   record(report: MigrationReport): Promise<void>
   /** The newest first. */
   reports(filter: Pick<PartitionFilter, 'datasets' | 'symbols' | 'intervals' | 'months'>): Promise<readonly StoredReport[]>

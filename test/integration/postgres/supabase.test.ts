@@ -48,7 +48,8 @@ describe('a catalog on Supabase', () => {
     const tables = await ask(`select relname, relrowsecurity from pg_class
       where relnamespace = 'candlelake'::regnamespace and relkind in ('r', 'p')`)
     expect(tables.map(({ relname }) => relname)).to.include.members(
-      ['partitions', 'hot_candles', 'hot_candles_20231231', 'hot_candles_20240101', 'hot_changes', 'migrations'])
+      ['partitions', 'hot_candles', 'hot_candles_20231231', 'hot_candles_20240101', 'hot_changes', 'migrations',
+        'hot_reports'])
     expect(tables.filter(({ relrowsecurity }) => relrowsecurity !== true)).to.deep.equal([])
   })
 
@@ -60,7 +61,7 @@ describe('a catalog on Supabase', () => {
       await client.connect()
       try {
         await client.query(`set role ${role}`)
-        for (const table of ['hot_candles', 'hot_candles_20231231', 'hot_candles_20240101', 'partitions']) {
+        for (const table of ['hot_candles', 'hot_candles_20231231', 'hot_candles_20240101', 'hot_reports', 'partitions']) {
           const thrown = await client.query(`select from candlelake.${table}`).then(() => null, (error: unknown) => error)
           expect(thrown, table).to.have.property('code', '42501')
         }

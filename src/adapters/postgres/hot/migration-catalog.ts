@@ -7,8 +7,8 @@ import { passes } from '../reports.js'
 import { freed, partitionOf, type KeyRow } from '../rows.js'
 import { lockPlanning } from '../runs.js'
 
-/** Reports of a month that are kept. */
-const KEPT = 20
+/** Reports of a month that are kept: those that name differences, and those that name none. */
+const KEPT = { differing: 20, same: 2 }
 
 /** What migrations record and start, over the catalog's pool. */
 export function migrationCatalog(db: Kysely<unknown>): MigrationCatalog {
@@ -44,7 +44,7 @@ async function build(
   })
 }
 
-/** The newest that names differences outlives any number of later ones that name none. */
+/** Those that name differences outlive any number of later ones that name none. */
 async function record(db: Kysely<unknown>, report: MigrationReport): Promise<void> {
   const { partition: p, etag, hotRows, warmRows, differing, columns, differences } = report
   await db.transaction().execute(async (trx) => {
@@ -53,10 +53,11 @@ async function record(db: Kysely<unknown>, report: MigrationReport): Promise<voi
       values (${p.dataset}, ${p.symbol}, ${p.interval}, ${p.month}, ${etag}, ${hotRows}, ${warmRows}, ${differing},
         ${jsonText(columns)}::jsonb, ${jsonText(differences)}::jsonb)`.execute(trx)
     await sql`
-      with of_month as (select id, differing, row_number() over (order by id desc) as n from hot_reports
+      with of_month as (select id, differing,
+          row_number() over (partition by differing > 0 order by id desc) as n from hot_reports
         where dataset = ${p.dataset} and symbol = ${p.symbol} and "interval" = ${p.interval} and month = ${p.month})
-      delete from hot_reports r using of_month m where r.id = m.id and m.n > ${KEPT}
-        and m.id is distinct from (select max(id) from of_month where differing > 0)`.execute(trx)
+      delete from hot_reports r using of_month m where r.id = m.id
+        and m.n > case when m.differing > 0 then ${KEPT.differing}::int else ${KEPT.same}::int end`.execute(trx)
   })
 }
 
