@@ -102,6 +102,20 @@ describe('acceptance: candlelake migrate', function () {
       `${KEY}  1 of 4 rows differ: the month lacks 2024-01-01T00:30:00.000Z`)
     expect(ended.stdout).to.match(/4 rows past retention stay/)
   })
+
+  it('a month in quarantine keeps its rows hot, and is no success', async () => {
+    const bad = { symbol: 'BADUSDT', interval: '1h', month: '2024-01' } as const
+    await served.place(bad, Buffer.from('PK, and nothing that follows from it'))
+    const range = ['--symbols', 'BADUSDT', '--intervals', '1h', '--from', '2024-01', '--to', '2024-01', '-q']
+    expect((await run('backfill', ...range)).code).to.equal(2)
+    const path = join(home.dir, 'rows.csv')
+    writeFileSync(path, `${served.lines(bad).slice(0, 5).join('\n')}\n`)
+    expect((await run('hot', 'load', 'spot-klines/BADUSDT/1h', '--csv', path)).code).to.equal(0)
+    const ended = await run('migrate', '--symbols', 'BADUSDT', '--json', '-q')
+    expect(lastJson(ended), ended.stderr).to.deep.include({ months: 1, removed: 0, kept: 5, failed: 1 })
+    expect(ended.code).to.equal(2)
+    expect((await run('migrate', '--symbols', 'BADUSDT')).stdout).to.match(/1 month failed\. See: candlelake quarantine list/)
+  })
 })
 
 const REAL = realArchiveDir()

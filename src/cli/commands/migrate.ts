@@ -3,7 +3,7 @@ import type { StoredReport } from '../../domain/migration.js'
 import { parseInterval } from '../../domain/interval.js'
 import { partitionKeyOf, type Series } from '../../domain/partition.js'
 import { isSelected, parseSelection } from '../../domain/selection.js'
-import { JOB_STAGES, STAGE_OF } from '../../domain/states.js'
+import { JOB_STAGES, STAGE_OF, type State } from '../../domain/states.js'
 import type { MonthToMigrate } from '../../lake/plan-migrations.js'
 import type { App } from '../app.js'
 import type * as Rendering from '../render/migrate.js'
@@ -59,12 +59,13 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
   const keys = new Set(wanted.map(({ partition }) => partitionKeyOf(partition)))
   const stay = left.filter(({ partition }) => keys.has(partitionKeyOf(partition)))
   tell(context, render, stay, reports)
-  const figures = figuresOf(wanted, stay, reports)
+  const failed = await countOf(app, stay, (state) => state === 'failed' || state === 'quarantined')
+  const figures = { ...figuresOf(wanted, stay, reports), failed }
   const seconds = (Date.now() - started.getTime()) / 1_000
   if (context.out.json) context.out.resultJson({ v: 1, type: 'summary', dryRun: false, ...figures, seconds })
   else context.out.result(...render.renderMigrations(figures, seconds))
   const { ending } = context.interrupts
-  return ending?.code ?? (figures.differing > 0 ? 2 : 0)
+  return ending?.code ?? (figures.differing > 0 || failed > 0 ? 2 : 0)
 }
 
 type Work = {
@@ -91,12 +92,19 @@ async function work(context: Context, app: App, { jobs, wanted, concurrency }: W
 
 async function isUnderway(app: App, wanted: readonly MonthToMigrate[]): Promise<boolean> {
   const built = wanted.filter(({ step }) => step.kind === 'build' || step.kind === 'join')
-  if (built.length === 0) return false
-  const keys = new Set(built.map(({ partition }) => partitionKeyOf(partition)))
-  const of = (part: 'symbol' | 'month'): string[] => [...new Set(built.map(({ partition }) => partition[part]))]
-  for await (const { partition, state } of (await app.keeper()).partitions({ symbols: of('symbol'), months: of('month') }))
-    if (STAGE_OF[state] !== null && keys.has(partitionKeyOf(partition))) return true
-  return false
+  return (await countOf(app, built, (state) => STAGE_OF[state] !== null)) > 0
+}
+
+/** How many of the months are in such a state by the catalog. */
+async function countOf(app: App, months: readonly MonthToMigrate[], isSuch: (state: State) => boolean): Promise<number> {
+  if (months.length === 0) return 0
+  const keys = new Set(months.map(({ partition }) => partitionKeyOf(partition)))
+  const of = (part: 'symbol' | 'month'): string[] => [...new Set(months.map(({ partition }) => partition[part]))]
+  let count = 0
+  for await (const { partition, state } of (await app.keeper()).partitions({ symbols: of('symbol'), months: of('month') })) {
+    if (isSuch(state) && keys.has(partitionKeyOf(partition))) count++
+  }
+  return count
 }
 
 /** @throws {BAD_SYMBOL, BAD_INTERVAL} */
@@ -111,7 +119,7 @@ function matcherOf(flags: FlagValues): (series: Series) => boolean {
 
 function figuresOf(
   wanted: readonly MonthToMigrate[], stay: readonly MonthToMigrate[], reports: readonly StoredReport[],
-): Rendering.MigrationFigures {
+): Omit<Rendering.MigrationFigures, 'failed'> {
   const rowsOf = (some: readonly MonthToMigrate[]): number => some.reduce((sum, { rows }) => sum + rows, 0)
   const [rows, kept] = [rowsOf(wanted), rowsOf(stay)]
   const built = stay.filter(({ step }) => step.kind === 'wait' && step.why === 'built').length

@@ -11,6 +11,8 @@ export type MigrationFigures = {
   readonly built: number
   readonly kept: number
   readonly differing: number
+  /** Months that stay since they failed or are in quarantine. */
+  readonly failed: number
 }
 
 /** `Would compare 2 months, 89,280 rows, and build 1. Nothing was changed.` */
@@ -30,7 +32,9 @@ export function renderMigrations(f: MigrationFigures, seconds: number): readonly
   const built = f.built > 0 ? `, ${plural(f.built, 'late month')} built from hot rows` : ''
   const kept = f.kept > 0 ? ` ${plural(f.kept, 'row')} past retention ${f.kept === 1 ? 'stays' : 'stay'}.` : ''
   const done = `Let ${plural(f.removed, 'row')} of ${plural(f.months, 'month')} go in ${formatSeconds(seconds)}${built}.${kept}`
-  return f.differing > 0 ? [done, `${plural(f.differing, 'row')} differed. See: candlelake hot reports`] : [done]
+  const differing = f.differing > 0 ? [`${plural(f.differing, 'row')} differed. See: candlelake hot reports`] : []
+  const failed = f.failed > 0 ? [`${plural(f.failed, 'month')} failed. See: candlelake quarantine list`] : []
+  return [done, ...differing, ...failed]
 }
 
 /** A report as one object: instants are ISO 8601. */
