@@ -1,7 +1,7 @@
 import { dataTypeOf, datasetOf, marketOf, type Market } from './dataset.js'
 import { PipelineError } from './errors.js'
 import { parseInterval } from './interval.js'
-import { monthRange, parseMonth, US_PER_DAY, type Month, type TimeRange } from './month.js'
+import { dayStartUs, monthRange, parseMonth, US_PER_DAY, type Month, type TimeRange } from './month.js'
 import type { Partition, Series } from './partition.js'
 import { parseSymbol } from './symbol.js'
 
@@ -64,7 +64,7 @@ export function parseArchiveKey(key: ArchiveKey): ArchiveFile | null {
 /** The half-open range of open times that an archive file covers. */
 export function rangeOfFile(file: Pick<ArchiveFile, 'month' | 'day'>): TimeRange {
   if (file.day === null) return monthRange(file.month)
-  const fromUs = BigInt(Date.parse(`${file.day}T00:00:00Z`)) * 1_000n
+  const fromUs = dayStartUs(file.day)
   return { fromUs, toUs: fromUs + US_PER_DAY }
 }
 

@@ -1,5 +1,5 @@
 import { gridOf } from './interval.js'
-import { monthRange, US_PER_DAY, type Month, type TimeRange } from './month.js'
+import { dayOfUs, monthRange, US_PER_DAY, type Month, type TimeRange } from './month.js'
 import type { Partition } from './partition.js'
 import { partitionsOf, type Slice } from './slice.js'
 import type { WantedSource } from './source.js'
@@ -62,7 +62,7 @@ function isWhole(at: TimeRange, month: Month): boolean {
 function daysOf({ fromUs, toUs }: TimeRange): string[] {
   const days: string[] = []
   for (let us = fromUs - (fromUs % US_PER_DAY); us < toUs; us += US_PER_DAY) {
-    days.push(new Date(Number(us / 1_000n)).toISOString().slice(0, 10))
+    days.push(dayOfUs(us))
   }
   return days
 }

@@ -39,6 +39,21 @@ export const monthOfMs = (ms: number): Month => new Date(ms).toISOString().slice
 /** The month that a time, microseconds since 1970, lies in. */
 export const monthOfUs = (us: bigint): Month => monthOfMs(Number(us / US_PER_MS))
 
+/** A time, microseconds since 1970, to the millisecond below. */
+export const dateOfUs = (us: bigint): Date => new Date(Number(us / US_PER_MS))
+
+/** The same as ISO 8601, `2024-01-31T00:00:00.000Z`. */
+export const isoOfUs = (us: bigint): string => dateOfUs(us).toISOString()
+
+/** A UTC day, `2024-01-31`. */
+export type Day = string
+
+/** The day that a time, microseconds since 1970, lies in. */
+export const dayOfUs = (us: bigint): Day => isoOfUs(us).slice(0, 10)
+
+/** First instant of the day, microseconds since 1970. */
+export const dayStartUs = (day: Day): bigint => BigInt(Date.parse(`${day}T00:00:00Z`)) * US_PER_MS
+
 /** First instant of the month, microseconds since 1970. */
 export const monthStartUs = (month: Month): bigint => BigInt(Date.parse(`${month}-01T00:00:00Z`)) * US_PER_MS
 

@@ -8,7 +8,7 @@ import { diskFailure } from '../domain/disk-failure.js'
 import { PipelineError } from '../domain/errors.js'
 import type { HotCandle } from '../domain/hot-candle.js'
 import { hotEtagOf, partitionOfHotKey } from '../domain/hot-source.js'
-import { monthRange, US_PER_DAY } from '../domain/month.js'
+import { dayStartUs, monthRange, US_PER_DAY } from '../domain/month.js'
 import type { Partition } from '../domain/partition.js'
 import type { Archive, Fetched } from '../domain/ports/archive.js'
 import type { HotStore, HotView } from '../domain/ports/hot-store.js'
@@ -42,7 +42,7 @@ export function hotArchive(hot: HotStore): Archive {
 async function* rowsOf(view: HotView, p: Partition, days: readonly string[]): AsyncGenerator<string> {
   let found = false
   for (const day of days) {
-    const fromUs = BigInt(Date.parse(`${day}T00:00:00Z`)) * 1_000n
+    const fromUs = dayStartUs(day)
     const rows = await view.read(sliceOf(p, fromUs, fromUs + US_PER_DAY))
     found ||= rows.length > 0
     yield rows.map(lineOf).join('')

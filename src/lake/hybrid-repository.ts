@@ -1,7 +1,7 @@
 import type { NumericType } from '../domain/candle.js'
 import { PipelineError } from '../domain/errors.js'
 import { mergeParts, type Part } from '../domain/merge-parts.js'
-import { monthOfUs, monthRange } from '../domain/month.js'
+import { dayOfUs, monthOfUs, monthRange } from '../domain/month.js'
 import { partitionKeyOf } from '../domain/partition.js'
 import type { HotStore, WarmMonth } from '../domain/ports/hot-store.js'
 import type { MarketDataRepository } from '../domain/ports/market-data-repository.js'
@@ -77,7 +77,7 @@ export function hybridRepository<N>({ hot, lake, numericType }: Sides<N>): Hybri
         ({ days: await view.days(s), months: await view.months(s) }))
       const found = new Set(days)
       for (const month of months) {
-        for (const us of await timesOf(lake, month)) found.add(new Date(Number(us / 1_000n)).toISOString().slice(0, 10))
+        for (const us of await timesOf(lake, month)) found.add(dayOfUs(us))
       }
       return [...found].sort()
     }),

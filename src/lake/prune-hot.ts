@@ -1,9 +1,9 @@
 import type { Difference } from '../domain/compare-rows.js'
-import { US_PER_DAY } from '../domain/month.js'
+import { dayStartUs, US_PER_DAY } from '../domain/month.js'
 import type { Series } from '../domain/partition.js'
 import type { Held } from '../domain/ports/hot-store.js'
 import { sliceOf } from '../domain/slice.js'
-import { compareDays, dayUs, isPast, release, retentionLimitUs, type RetentionPorts } from './retention.js'
+import { compareDays, isPast, release, retentionLimitUs, type RetentionPorts } from './retention.js'
 
 /**
  * Why rows of a series stay: `late` no verified month of it yet, `differs` the month lacks rows or has others,
@@ -43,7 +43,7 @@ export async function* pruneHot(o: PruneOptions): AsyncGenerator<PrunedDay> {
     const [held, kept]: [Held[], Kept[]] = [[], []]
     for (const { series, rows } of await o.hot.seriesOf(day)) {
       if (o.signal.aborted) return
-      const is = await compareDays(o, sliceOf(series, dayUs(day), dayUs(day) + US_PER_DAY))
+      const is = await compareDays(o, sliceOf(series, dayStartUs(day), dayStartUs(day) + US_PER_DAY))
       if (is === null) kept.push({ series, rows, why: 'late', differences: [] })
       else if (is.differences.length > 0) kept.push({ series, rows, why: 'differs', differences: is.differences })
       else held.push(...is.held)

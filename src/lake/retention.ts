@@ -4,7 +4,7 @@ import { COMPARED, differencesOf, type Difference } from '../domain/compare-rows
 import { PipelineError } from '../domain/errors.js'
 import type { HotCandle } from '../domain/hot-candle.js'
 import type { ColumnHash } from '../domain/migration.js'
-import { US_PER_DAY } from '../domain/month.js'
+import { dayStartUs, US_PER_DAY } from '../domain/month.js'
 import type { Held, HotStore } from '../domain/ports/hot-store.js'
 import type { Slice } from '../domain/slice.js'
 import type { Candle } from './candle.js'
@@ -32,18 +32,16 @@ export type Compared = {
   readonly truth: readonly HotCandle[]
 }
 
-/** Where a UTC day begins. */
-export const dayUs = (day: string): bigint => BigInt(Date.parse(`${day}T00:00:00Z`)) * 1_000n
-
-export const isPast = (day: string, limitUs: bigint): boolean => dayUs(day) + US_PER_DAY <= limitUs
+export const isPast = (day: string, limitUs: bigint): boolean => dayStartUs(day) + US_PER_DAY <= limitUs
 
 /** Days that ended so many days before `now` or earlier are past retention: they end at this instant at the latest. */
 export const retentionLimitUs = (now: Date, hotDays: number): bigint =>
   BigInt(now.getTime()) * 1_000n - BigInt(hotDays) * US_PER_DAY
 
 /**
- * `at` begins and ends at midnight and lies in one month. Compares every closed row with the verified month, value by value in the lake's type; null where there is none. Rows
- * and digests are of one snapshot: what is removed later is what was compared here.
+ * Compares every closed row of a slice, which begins and ends at midnight and lies in one month, with the verified
+ * month, value by value in the lake's type; null where there is none. Rows and digests are of one snapshot: what is
+ * removed later is what was compared here.
  */
 export async function compareDays(
   { hot, lake, numericType }: RetentionPorts, at: Slice, hashes?: ColumnHashes,
@@ -72,7 +70,8 @@ export async function compareDays(
     const series = { dataset, symbol, interval }
     return {
       etag, differences, hotRows: hotRows.length, warmRows: same.length,
-      held: seen.days.filter(({ day }) => !odd.has(dayUs(day) / US_PER_DAY)).map((day) => ({ ...day, series, etag })),
+      held: seen.days.filter(({ day }) => !odd.has(dayStartUs(day) / US_PER_DAY))
+        .map((day) => ({ ...day, series, etag })),
       truth: same.filter(({ openTimeUs }) => other.has(openTimeUs)).map((row) => hotCandleOf(row, at, numericType)),
     }
   })

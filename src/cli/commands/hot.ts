@@ -1,4 +1,5 @@
 import { PipelineError } from '../../domain/errors.js'
+import { isoOfUs } from '../../domain/month.js'
 import { matchesPartition, parsePartitionGlob } from '../../domain/partition-glob.js'
 import { parsePartitionKey, partitionKeyOf, seriesKeyOf, type Series } from '../../domain/partition.js'
 import type { Loaded } from '../../lake/load-hot.js'
@@ -61,7 +62,7 @@ async function showStats(context: Context): Promise<number> {
   const { renderHotStats } = await import('../render/hot.js')
   const { groups, days, bytes } = await (await (await context.openApp()).hot()).stats()
   const items = groups.map(({ firstUs, lastUs, ...group }) =>
-    ({ ...group, first: isoOf(firstUs), last: isoOf(lastUs) }))
+    ({ ...group, first: isoOfUs(firstUs), last: isoOfUs(lastUs) }))
   if (out.json) out.resultJson({ v: 1, type: 'hot', items, days: days.length, bytes })
   else out.result(...renderHotStats({ groups, days, bytes }))
   return 0
@@ -143,7 +144,5 @@ async function runPrune(context: Context, flags: FlagValues): Promise<number> {
 }
 
 const withInstants = ({ differences, ...kept }: PrunedDay['kept'][number]) => ({
-  ...kept, differences: differences.map(({ openTimeUs, ...one }) => ({ openTime: isoOf(openTimeUs), ...one })),
+  ...kept, differences: differences.map(({ openTimeUs, ...one }) => ({ openTime: isoOfUs(openTimeUs), ...one })),
 })
-
-const isoOf = (us: bigint): string => new Date(Number(us / 1_000n)).toISOString()

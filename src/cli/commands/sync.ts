@@ -1,4 +1,5 @@
 import { PipelineError } from '../../domain/errors.js'
+import { isoOfUs } from '../../domain/month.js'
 import { seriesKeyOf, type Series } from '../../domain/partition.js'
 import type { Synced } from '../../lake/sync-hot.js'
 import { EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, type CommandSpec, type Context, type FlagValues } from '../command.js'
@@ -58,7 +59,7 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
   return interrupts.ending?.code ?? 0
 }
 
-const iso = (us: bigint | null): string | null => (us === null ? null : new Date(Number(us / 1_000n)).toISOString())
+const iso = (us: bigint | null): string | null => (us === null ? null : isoOfUs(us))
 
 export const shown = ({ series, firstUs, lastUs, ...one }: Synced) =>
   ({ series: seriesKeyOf(series), ...one, first: iso(firstUs), last: iso(lastUs) })

@@ -1,10 +1,11 @@
+import { dateOfUs } from '../../domain/month.js'
 import { seriesKeyOf } from '../../domain/partition.js'
 import type { HotStats } from '../../domain/ports/hot-store.js'
 import type { Kept, PrunedDay } from '../../lake/prune-hot.js'
 import { formatBytes, formatCount, formatInstant, plural } from './format.js'
 import { renderTable } from './table.js'
 
-const instant = (us: bigint): string => formatInstant(new Date(Number(us / 1_000n)))
+const instant = (us: bigint): string => formatInstant(dateOfUs(us))
 
 /** A line for each dataset and interval, and one for the whole. */
 export function renderHotStats({ groups, days, bytes }: HotStats): readonly string[] {

@@ -1,4 +1,5 @@
 import type { StoredReport } from '../../domain/migration.js'
+import { isoOfUs } from '../../domain/month.js'
 import { partitionKeyOf } from '../../domain/partition.js'
 import type { MonthToMigrate } from '../../lake/plan-migrations.js'
 import { formatCount, formatSeconds, plural } from './format.js'
@@ -40,18 +41,16 @@ export function renderMigrations(f: MigrationFigures, seconds: number): readonly
 /** A report as one object: instants are ISO 8601. */
 export const reportJson = ({ partition, at: when, differences, ...report }: StoredReport): object => ({
   v: 1, type: 'report', partition: partitionKeyOf(partition), at: when.toISOString(), ...report,
-  differences: differences.map(({ openTimeUs, ...one }) => ({ openTime: isoOf(openTimeUs), ...one })),
+  differences: differences.map(({ openTimeUs, ...one }) => ({ openTime: isoOfUs(openTimeUs), ...one })),
 })
 
 /** `spot-klines/BTCUSDT/1m/2024-01  2 of 44,640 rows differ: close is 7 and was 8 at …`. */
 export function differingLine({ partition, hotRows, differing, differences }: StoredReport): string {
   const [first] = differences
-  const what = first === undefined ? '' : first.column === null ? `: the month lacks ${isoOf(first.openTimeUs)}`
-    : `: ${first.column} is ${first.warm} and was ${first.hot} at ${isoOf(first.openTimeUs)}`
+  const what = first === undefined ? '' : first.column === null ? `: the month lacks ${isoOfUs(first.openTimeUs)}`
+    : `: ${first.column} is ${first.warm} and was ${first.hot} at ${isoOfUs(first.openTimeUs)}`
   return `${partitionKeyOf(partition)}  ${formatCount(differing)} of ${formatCount(hotRows)} rows differ${what}`
 }
-
-const isoOf = (us: bigint): string => new Date(Number(us / 1_000n)).toISOString()
 
 /** A line for each report, and one for each of its differences. */
 export function renderReports(reports: readonly StoredReport[]): readonly string[] {
@@ -60,7 +59,7 @@ export function renderReports(reports: readonly StoredReport[]): readonly string
     const { partition, hotRows, differing, differences } = report
     const head = `${partitionKeyOf(partition)}  ${report.at.toISOString()}  ${plural(hotRows, 'row')}, ${formatCount(differing)} differing`
     const lines = differences.map(({ openTimeUs, column, hot, warm }) =>
-      `  ${isoOf(openTimeUs)}  ${column === null ? 'the month lacks it' : `${column} ${warm}, was ${hot}`}`)
+      `  ${isoOfUs(openTimeUs)}  ${column === null ? 'the month lacks it' : `${column} ${warm}, was ${hot}`}`)
     return [head, ...lines]
   })
 }

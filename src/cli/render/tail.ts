@@ -1,4 +1,5 @@
 import type { Candle } from '../../domain/candle-row.js'
+import { dateOfUs } from '../../domain/month.js'
 import type { FeedCandle, FeedEvent } from '../../domain/ports/hot-feed.js'
 import { formatInstant, plural } from './format.js'
 import type { Paint } from './paint.js'
@@ -6,7 +7,6 @@ import type { Paint } from './paint.js'
 type Row = FeedCandle<Candle<unknown>>
 
 const COLUMNS = ['open time', 'open', 'high', 'low', 'close', 'volume', 'trades'] as const
-const instant = (us: bigint): Date => new Date(Number(us / 1_000n))
 
 /** Lines of a table that grows for ever: its head comes first, and again when a value needs a wider column. */
 export function tailTable(paint: Paint): (row: Row) => readonly string[] {
@@ -14,7 +14,7 @@ export function tailTable(paint: Paint): (row: Row) => readonly string[] {
   let headed = false
   return (row) => {
     const { open, high, low, close, volume, trades } = row
-    const cells = [formatInstant(instant(row.openTimeUs)), open, high, low, close, volume, trades].map(String)
+    const cells = [formatInstant(dateOfUs(row.openTimeUs)), open, high, low, close, volume, trades].map(String)
     const wider = cells.some((cell, i) => cell.length > (widths[i] ?? 0))
     cells.forEach((cell, i) => (widths[i] = Math.max(widths[i] ?? 0, cell.length)))
     const line = (values: readonly string[]): string =>

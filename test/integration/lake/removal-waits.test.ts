@@ -1,7 +1,7 @@
 import { expect } from 'chai'
 import type pg from 'pg'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { dayUs } from '../../../src/lake/retention.js'
+import { dayStartUs } from '../../../src/domain/month.js'
 import { US_PER_DAY } from '../../../src/domain/month.js'
 import type { Series } from '../../../src/domain/partition.js'
 import type { Held } from '../../../src/domain/ports/hot-store.js'
@@ -25,7 +25,7 @@ describe('hot rows that are removed while others work on them', () => {
   afterEach(() => h.close())
 
   const heldOf = async (day: string): Promise<Held> => await h.catalog.hot.view(async (view) => {
-    const at = sliceOf(BTC_1M, dayUs(day), dayUs(day) + US_PER_DAY)
+    const at = sliceOf(BTC_1M, dayStartUs(day), dayStartUs(day) + US_PER_DAY)
     const [[month], [contents]] = [await view.months(at), await view.contents(at)]
     if (!month || !contents) throw new Error(`nothing of ${day}`)
     return { ...contents, series: BTC_1M, etag: month.object.etag }

@@ -1,10 +1,9 @@
 import { sql, type RawBuilder } from 'kysely'
 import type { FeedCursor } from '../../../domain/feed-cursor.js'
 import type { HotCandle } from '../../../domain/hot-candle.js'
-import { US_PER_DAY, type TimeRange } from '../../../domain/month.js'
+import { dayStartUs, US_PER_DAY, type TimeRange } from '../../../domain/month.js'
 import { seriesKeyOf, type Series } from '../../../domain/partition.js'
 import type { Db } from '../rows.js'
-import { dayStartUs } from './days.js'
 import { candleOf, idOf, instantText, isClosed, isIn, selected, type HotRow } from './rows.js'
 
 /** A row with the number of the change that made it what it is. */

@@ -1,14 +1,9 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely'
-import { US_PER_DAY } from '../../../domain/month.js'
+import { dayStartUs, US_PER_DAY, type Day } from '../../../domain/month.js'
 import type { Db } from '../rows.js'
 import { closeLikeParent } from '../supabase.js'
 import { instantText } from './rows.js'
 
-/** A UTC day, `2024-01-31`. */
-export type Day = string
-
-export const dayOfUs = (us: bigint): Day => new Date(Number(us / 1_000n)).toISOString().slice(0, 10)
-export const dayStartUs = (day: Day): bigint => BigInt(Date.parse(`${day}T00:00:00Z`)) * 1_000n
 export const tableOf = (day: Day): string => `hot_candles_${day.replaceAll('-', '')}`
 
 /**

@@ -1,10 +1,10 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely'
-import { US_PER_DAY, type TimeRange } from '../../../domain/month.js'
+import { dayStartUs, US_PER_DAY, type Day, type TimeRange } from '../../../domain/month.js'
 import { partitionKeyOf, seriesKeyOf, type Partition, type Series } from '../../../domain/partition.js'
 import type { DayContents, Held } from '../../../domain/ports/hot-store.js'
 import type { Slice } from '../../../domain/slice.js'
 import { keyArrays, partitionOf, sameKey, type Db, type KeyRow } from '../rows.js'
-import { dayStartUs, exclusiveLock, removalLock, tableOf, type Day } from './days.js'
+import { exclusiveLock, removalLock, tableOf } from './days.js'
 import { idOf, isIn } from './rows.js'
 
 /** Readers that come while the partition goes wait for it, behind those whom it waits for. */
