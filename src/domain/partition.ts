@@ -32,3 +32,14 @@ export function parsePartitionKey(text: string): Partition {
     month: parseMonth(month),
   }
 }
+
+/** The inverse of `seriesKeyOf`. @throws {BAD_PARTITION, BAD_MARKET, BAD_SYMBOL, BAD_INTERVAL} */
+export function parseSeriesKey(text: string): Series {
+  const [dataset, symbol, interval, ...rest] = text.split('/')
+  if (!dataset || !symbol || !interval || rest.length > 0) {
+    throw new PipelineError('BAD_PARTITION', `"${clip(text)}" is not a series`, {
+      do: 'use dataset/symbol/interval, e.g. spot-klines/BTCUSDT/1h',
+    })
+  }
+  return { dataset: parseDataset(dataset), symbol: parseSymbol(symbol), interval: parseInterval(interval) }
+}

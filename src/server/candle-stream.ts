@@ -3,7 +3,7 @@ import type { Candle } from '../domain/candle-row.js'
 import { asPipelineError, PipelineError } from '../domain/errors.js'
 import { candleJson, eventJson } from '../domain/feed-json.js'
 import { toJson } from '../domain/json.js'
-import { parsePartitionKey, seriesKeyOf, type Series } from '../domain/partition.js'
+import { parseSeriesKey, seriesKeyOf, type Series } from '../domain/partition.js'
 import type { FeedEvent, FeedListener, SubscribeOptions, Subscription } from '../domain/ports/hot-feed.js'
 import type { Log } from '../domain/ports/observe.js'
 import { problem } from './problem.js'
@@ -68,9 +68,8 @@ function askedFor(c: Context): Asked | null {
   const last = c.req.query('last') ?? '0'
   if (!/^\d{1,4}$/.test(last) || Number(last) > 1_000) return null
   try {
-    const series = parsePartitionKey(`${dataset}/${symbol}/${interval}/2000-01`)
     return {
-      series: { dataset: series.dataset, symbol: series.symbol, interval: series.interval },
+      series: parseSeriesKey(`${dataset}/${symbol}/${interval}`),
       after: c.req.header('last-event-id') ?? c.req.query('after'), last: Number(last),
     }
   } catch {

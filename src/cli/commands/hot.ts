@@ -1,7 +1,7 @@
 import { PipelineError } from '../../domain/errors.js'
 import { isoOfUs } from '../../domain/month.js'
 import { matchesPartition, parsePartitionGlob } from '../../domain/partition-glob.js'
-import { parsePartitionKey, partitionKeyOf, seriesKeyOf, type Series } from '../../domain/partition.js'
+import { parsePartitionKey, parseSeriesKey, partitionKeyOf, seriesKeyOf, type Series } from '../../domain/partition.js'
 import type { Loaded } from '../../lake/load-hot.js'
 import type { PrunedDay } from '../../lake/prune-hot.js'
 import {
@@ -112,9 +112,8 @@ async function runLoad(context: Context, flags: FlagValues, text = ''): Promise<
 
 /** @throws {BAD_PARTITION} */
 function seriesNamed(text: string): Series {
-  const months = text.split('/').length === 3 ? '/2000-01' : ''
-  const { dataset, symbol, interval } = at('the series', () => parsePartitionKey(`${text}${months}`))
-  if (months !== '') return { dataset, symbol, interval }
+  if (text.split('/').length !== 4) return at('the series', () => parseSeriesKey(text))
+  const { dataset, symbol, interval } = at('the series', () => parsePartitionKey(text))
   throw new PipelineError('BAD_PARTITION', 'a CSV is of a series, whatever months it has', {
     at: 'the series', do: `use ${seriesKeyOf({ dataset, symbol, interval })}`,
   })

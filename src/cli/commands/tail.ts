@@ -2,7 +2,7 @@ import { datasetOf, MARKETS, parseMarket } from '../../domain/dataset.js'
 import { asPipelineError, PipelineError } from '../../domain/errors.js'
 import { candleJson, eventJson } from '../../domain/feed-json.js'
 import { parseInterval } from '../../domain/interval.js'
-import { parsePartitionKey, type Series } from '../../domain/partition.js'
+import { parseSeriesKey, type Series } from '../../domain/partition.js'
 import { parseSymbol } from '../../domain/symbol.js'
 import { EXIT_ERROR, EXIT_INTERRUPTED, textFlag, type CommandSpec, type Context, type FlagValues } from '../command.js'
 import { at } from '../request-flags.js'
@@ -53,10 +53,7 @@ async function run(context: Context, flags: FlagValues, text = ''): Promise<numb
 function seriesNamed(text: string, market: string): Series {
   const words = text.split(' ')
   const [first = '', second] = words
-  if (words.length === 1 && first.includes('/')) {
-    const { dataset, symbol, interval } = at('the series', () => parsePartitionKey(`${first}/2000-01`))
-    return { dataset, symbol, interval }
-  }
+  if (words.length === 1 && first.includes('/')) return at('the series', () => parseSeriesKey(first))
   if (words.length !== 2 || second === undefined) {
     const facts = { at: 'the series', do: 'use BTCUSDT 1m' }
     throw new PipelineError('BAD_USAGE', 'a series is a symbol and an interval', facts)
