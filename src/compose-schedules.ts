@@ -1,5 +1,3 @@
-import { randomBytes } from 'node:crypto'
-import { hostname } from 'node:os'
 import type { App } from './cli/app.js'
 import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
@@ -9,6 +7,7 @@ import { seriesKeyOf, type Series } from './domain/partition.js'
 import type { Log } from './domain/ports/observe.js'
 import type { Task, TaskKind } from './domain/ports/schedules.js'
 import { openSchedules } from './queues/schedules.js'
+import { workerName } from './queues/worker-name.js'
 
 /** Schedules at work in one process at once. */
 const AT_ONCE = 4
@@ -24,9 +23,8 @@ export function composeSchedules(
     schedules: async () => openSchedules(await services.backend()),
     runSchedules: async ({ onTick }) => {
       const backend = await services.backend()
-      const name = `${hostname().slice(0, 40)}-${process.pid}-${randomBytes(3).toString('hex')}`
       return backend.ticks({
-        name, lockMs: config.jobLockSeconds * 1_000, concurrency: AT_ONCE,
+        name: workerName(), lockMs: config.jobLockSeconds * 1_000, concurrency: AT_ONCE,
         onError: (error) => log.warn('schedule.queue_error', { message: asPipelineError(error).message }),
         run: async (schedule, task, signal) => {
           try {

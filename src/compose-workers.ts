@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Workers, WorkerOptions } from './cli/app.js'
@@ -12,6 +11,7 @@ import { partitionKeyOf } from './domain/partition.js'
 import type { KeeperCatalog } from './domain/ports/keeper-catalog.js'
 import type { Log, Observe } from './domain/ports/observe.js'
 import type { JobStage } from './domain/states.js'
+import { workerName } from './queues/worker-name.js'
 import { runMigrate } from './workers/migrate.js'
 import { reconcileEvery } from './workers/reconcile.js'
 import { runStage } from './workers/run-stage.js'
@@ -27,7 +27,7 @@ const LOOK_MS = 1_000
 
 /** What stages touch, from the services of this process. */
 export async function openPorts(config: Config, services: Services, log: Log, observe: Observe): Promise<Ports> {
-  const workerId = `${hostname().slice(0, 40)}-${process.pid}-${randomBytes(3).toString('hex')}`
+  const workerId = workerName()
   return {
     workerId,
     catalog: (await services.catalog()).stage,

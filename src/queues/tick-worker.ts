@@ -5,6 +5,7 @@ import type { Task } from '../domain/ports/schedules.js'
 import { decodeTask, type ScheduleJobData } from '../jobs/schedule-job.js'
 import { locksOf, MAX_STALLED_COUNT } from './policy.js'
 import { isUnreachable } from './queue-error.js'
+import { settles } from './settles.js'
 import type { Server } from './stage-worker.js'
 
 /** The queue that schedules tick in. */
@@ -64,14 +65,5 @@ export function startTicks(server: Server, o: TickWorkerOptions): TickWorker {
       await Promise.allSettled(running.values())
       if (!(await settles(closed, CLOSE_MS))) await settles(worker.disconnect(), 1_000)
     },
-  }
-}
-
-async function settles(work: Promise<unknown>, ms: number): Promise<boolean> {
-  const timer = new AbortController()
-  try {
-    return await Promise.race([work.then(() => true, () => true), sleep(ms, false, { signal: timer.signal })])
-  } finally {
-    timer.abort()
   }
 }

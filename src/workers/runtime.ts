@@ -1,10 +1,10 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { PipelineError } from '../domain/errors.js'
 import type { Log } from '../domain/ports/observe.js'
 import { decodeStageJob, type StageJob } from '../jobs/stage-job.js'
 import type { JobStage } from '../jobs/stages.js'
 import type { QueueBackend } from '../queues/queue-backend.js'
 import { DEFAULT_LOCK_MS, POLICY, type StagePolicy } from '../queues/policy.js'
+import { settles } from '../queues/settles.js'
 import type { BullJob, StageWorker } from '../queues/stage-worker.js'
 import { errorReporter, foreignReporter } from './runtime-errors.js'
 import { execute, type Run } from './runtime-execute.js'
@@ -138,14 +138,4 @@ async function shutDown(
   // The server is away: what is not handed back is found by its expired lock.
   log.warn('workers.abandoned', { jobs: running.all.length })
   await settles(Promise.all(workers.map((worker) => worker.disconnect())), 1_000)
-}
-
-async function settles(work: Promise<unknown>, ms: number): Promise<boolean> {
-  const timer = new AbortController()
-  const done = work.then(() => true, () => true)
-  try {
-    return await Promise.race([done, sleep(ms, false, { signal: timer.signal })])
-  } finally {
-    timer.abort()
-  }
 }
