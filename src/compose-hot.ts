@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream'
 import type { App } from './cli/app.js'
 import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
+import { errnoOf } from './domain/errno.js'
 import { PipelineError } from './domain/errors.js'
 
 type HotWork = Pick<App, 'hot' | 'subscribe' | 'sync' | 'repository' | 'loadHot' | 'loadHotCsv' | 'pruneHot'>
@@ -52,7 +53,7 @@ async function openText(file: string): Promise<Readable> {
   try {
     await once(stream, 'open')
   } catch (thrown) {
-    const why = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown reason'
+    const why = errnoOf(thrown) ?? 'unknown reason'
     const facts = { at: '--csv', do: 'name another one' }
     throw new PipelineError('BAD_USAGE', `the file cannot be read (${why})`, facts, thrown)
   }

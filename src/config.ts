@@ -7,6 +7,7 @@ import { PipelineError } from './domain/errors.js'
 import { isTransactionPooler } from './domain/transaction-pooler.js'
 import type { ArmedFailpoint } from './config/schemas.js'
 import { flagOf, isSecret, SETTING_NAMES, SETTINGS, type Setting, type SettingName } from './config/settings.js'
+import { errnoOf } from './domain/errno.js'
 
 type Camel<S extends string> = S extends `${infer Head}_${infer Tail}`
   ? `${Lowercase<Head>}${Capitalize<Camel<Tail>>}`
@@ -189,7 +190,7 @@ function readDotenv(): Environment {
   try {
     return parseEnv(readFileSync('.env', 'utf8'))
   } catch (thrown) {
-    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return {}
+    if (errnoOf(thrown) === 'ENOENT') return {}
     throw new PipelineError(
       'BAD_CONFIG',
       '.env cannot be read',

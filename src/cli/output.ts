@@ -1,4 +1,5 @@
 import { closeSync, openSync, writeSync } from 'node:fs'
+import { errnoOf } from '../domain/errno.js'
 import { PipelineError } from '../domain/errors.js'
 import { errorJson, renderError } from './render/error.js'
 import { paintOf, type Paint } from './render/paint.js'
@@ -127,7 +128,7 @@ function openFile(path: string): number {
   try {
     return openSync(path, 'w')
   } catch (thrown) {
-    const why = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown reason'
+    const why = errnoOf(thrown) ?? 'unknown reason'
     throw new PipelineError(
       'BAD_USAGE',
       `the file cannot be written (${why})`,

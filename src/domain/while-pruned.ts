@@ -1,3 +1,5 @@
+import { errnoOf } from './errno.js'
+
 const TRIES = 20
 
 /**
@@ -10,7 +12,7 @@ export async function whilePruned<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work()
     } catch (thrown) {
-      const errno = thrown instanceof Error && 'code' in thrown ? thrown.code : null
+      const errno = errnoOf(thrown)
       if ((errno !== 'ENOENT' && errno !== 'ENOTDIR') || count === TRIES) throw thrown
     }
   }

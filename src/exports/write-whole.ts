@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
 import { createGzip } from 'node:zlib'
 import { diskFull } from '../domain/disk-full.js'
+import { errnoOf } from '../domain/errno.js'
 import { PipelineError } from '../domain/errors.js'
 
 type Pieces = AsyncIterable<string | Uint8Array>
@@ -68,7 +69,7 @@ export const piecesOf = (path: string): AsyncIterable<Uint8Array> =>
 
 async function writing(path: string, at: string, work: (handle: FileHandle) => Promise<number>): Promise<number> {
   const handle = await open(at, 'w').catch((thrown: unknown) => {
-    const why = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown reason'
+    const why = errnoOf(thrown) ?? 'unknown reason'
     const facts = { at: path, do: 'name another one' }
     throw new PipelineError('BAD_USAGE', `the file cannot be written (${why})`, facts, thrown)
   })

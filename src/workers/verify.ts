@@ -4,6 +4,7 @@ import { CANDLE_COLUMNS } from '../domain/candle.js'
 import type { Certificate } from '../domain/certificate.js'
 import { certify } from '../domain/certify.js'
 import { diskFailure } from '../domain/disk-failure.js'
+import { errnoOf } from '../domain/errno.js'
 import { PipelineError } from '../domain/errors.js'
 import type { ConvertFigures, InspectFigures } from '../domain/figures.js'
 import { verdictOf } from '../domain/findings.js'
@@ -131,7 +132,7 @@ async function writeCertificate(c: Claim, certificate: Certificate, scratch: str
   try {
     await writeFile(path, text)
   } catch (thrown) {
-    const isSwept = thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT'
+    const isSwept = errnoOf(thrown) === 'ENOENT'
     throw isSwept ? lost(c) : (diskFailure(thrown, path) ?? thrown)
   }
   return { certificate, path, sha256Hex: createHash('sha256').update(text).digest('hex') }

@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { remedyOf } from '../../domain/disk-failure.js'
+import { errnoOf } from '../../domain/errno.js'
 import { PipelineError } from '../../domain/errors.js'
 import type { ConvertFigures, InspectFigures } from '../../domain/figures.js'
 import { errorOfAnswer, type ChildOptions, type EngineAnswer, type EngineRequest } from './engine-messages.js'
@@ -114,7 +115,7 @@ function crashed({ code, signal, complaint, unborn }: End): PipelineError {
 
 /** No process, no partition in it: the machine is out of something, and the work waits. */
 export function unavailable(thrown: unknown): PipelineError {
-  const errno = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown'
+  const errno = errnoOf(thrown) ?? 'unknown'
   const facts = { errno, do: remedyOf(errno) ?? 'look whether this machine can start processes' }
   return new PipelineError('ENGINE_UNAVAILABLE', `no engine process can be started (${errno})`, facts, thrown)
 }

@@ -1,7 +1,7 @@
 import { mkdir, open, rmdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { errnoOf } from '../../domain/errno.js'
 import { whilePruned } from '../../domain/while-pruned.js'
-import { errnoOf } from './file-failure.js'
 
 /** What file systems say that do not let a folder be synced. */
 const NO_FOLDER_SYNC = new Set(['EINVAL', 'ENOTSUP', 'EPERM', 'EISDIR'])

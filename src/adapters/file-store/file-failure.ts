@@ -1,10 +1,6 @@
 import { diskFull } from '../../domain/disk-full.js'
+import { errnoOf } from '../../domain/errno.js'
 import { PipelineError } from '../../domain/errors.js'
-
-/** The code of a failed system call, `ENOENT`; null for anything else. */
-export function errnoOf(thrown: unknown): string | null {
-  return thrown instanceof Error && 'code' in thrown && typeof thrown.code === 'string' ? thrown.code : null
-}
 
 const DO: Readonly<Record<string, string>> = {
   EROFS: 'the disk is mounted read-only: mount it writable, or configure another folder',

@@ -1,9 +1,9 @@
 import { link, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { errnoOf } from '../../domain/errno.js'
 import { PipelineError } from '../../domain/errors.js'
 import type { Condition } from '../../domain/ports/object-store.js'
 import { inFolder, inUnsyncedFolder } from './durable.js'
-import { errnoOf } from './file-failure.js'
 import { infoOf, statFile } from './file-info.js'
 
 /** File systems without hard links (exFAT, some network shares) say so in these words. */

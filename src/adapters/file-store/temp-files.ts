@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { errnoOf, orAbsent } from './file-failure.js'
+import { errnoOf } from '../../domain/errno.js'
+import { orAbsent } from './file-failure.js'
 import { tempFolderOf } from './root-folder.js'
 
 /** No write takes this long: what is older was left by a writer that died. */

@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises'
 import { remedyOf } from '../../domain/disk-failure.js'
+import { errnoOf } from '../../domain/errno.js'
 import { PipelineError } from '../../domain/errors.js'
 import type { ObjectKey } from '../../domain/names.js'
 import { planRanges } from '../../domain/plan-ranges.js'
@@ -74,7 +75,7 @@ export async function readLocalFooter(
 
 /** Only what is not there is absent: what may not or cannot be opened is there all the same. */
 function openFailure(thrown: unknown, at: string): PipelineError {
-  const errno = (thrown as NodeJS.ErrnoException).code ?? 'unknown'
+  const errno = errnoOf(thrown) ?? 'unknown'
   if (errno === 'ENOENT' || errno === 'ENOTDIR') {
     return new PipelineError('OBJECT_ABSENT', 'there is no such object', { at }, thrown)
   }

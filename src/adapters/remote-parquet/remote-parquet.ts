@@ -1,3 +1,4 @@
+import { errnoOf } from '../../domain/errno.js'
 import { PipelineError } from '../../domain/errors.js'
 import type { ParquetFooter } from '../../domain/parquet-footer.js'
 import { mergeRanges, planRanges, type ByteRange, type WantedPart } from '../../domain/plan-ranges.js'
@@ -105,7 +106,7 @@ export class RemoteParquet {
 
 const isSpoilt = (thrown: unknown): boolean =>
   (thrown instanceof PipelineError && thrown.code === 'OBJECT_CORRUPT') ||
-  (thrown as NodeJS.ErrnoException | null)?.code === 'ENOENT'
+  errnoOf(thrown) === 'ENOENT'
 
 type ReadingOptions = Required<RemoteParquetOptions> & { readonly slots: Slots }
 

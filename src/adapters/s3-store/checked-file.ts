@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
+import { errnoOf } from '../../domain/errno.js'
 import { PipelineError } from '../../domain/errors.js'
 
 /** Larger ones cost memory: pieces are put together to parts. */
@@ -12,7 +13,7 @@ export async function lengthOf(path: string): Promise<number> {
   try {
     return (await stat(path)).size
   } catch (thrown) {
-    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') throw gone(path)
+    if (errnoOf(thrown) === 'ENOENT') throw gone(path)
     throw thrown
   }
 }
@@ -37,7 +38,7 @@ async function* chunks(o: { path: string; bytes: number; sha256Hex: string }): A
       held = chunk
     }
   } catch (thrown) {
-    throw thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT' ? gone(o.path) : thrown
+    throw errnoOf(thrown) === 'ENOENT' ? gone(o.path) : thrown
   }
   refuseOther(o, hash.digest('hex'), seen)
   if (held) yield held
@@ -46,7 +47,7 @@ async function* chunks(o: { path: string; bytes: number; sha256Hex: string }): A
 /** The bytes of a small local file, compared with its digest. @throws {OBJECT_CORRUPT, STAGING_LOST} */
 export async function checkedBytes(o: { path: string; bytes: number; sha256Hex: string }): Promise<Buffer> {
   const bytes = await wholeOf(o).catch((thrown: unknown) => {
-    throw thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT' ? gone(o.path) : thrown
+    throw errnoOf(thrown) === 'ENOENT' ? gone(o.path) : thrown
   })
   refuseOther(o, createHash('sha256').update(bytes).digest('hex'), bytes.length)
   return bytes

@@ -2,6 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { open, rename, rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { diskFull } from '../../domain/disk-full.js'
+import { errnoOf } from '../../domain/errno.js'
 import { PipelineError } from '../../domain/errors.js'
 import type { ObjectKey } from '../../domain/names.js'
 
@@ -56,7 +57,7 @@ const localNameOf = (key: ObjectKey): string =>
 
 function localFailure(thrown: unknown, at: string): unknown {
   if (thrown instanceof PipelineError) return thrown
-  if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') {
+  if (errnoOf(thrown) === 'ENOENT') {
     return new PipelineError('STAGING_LOST', 'the scratch folder is gone', { at }, thrown)
   }
   return diskFull(thrown, at) ?? thrown

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { lstat, mkdir, readdir, rm, rmdir, statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { diskFull } from '../../domain/disk-full.js'
+import { errnoOf } from '../../domain/errno.js'
 import { PipelineError } from '../../domain/errors.js'
 import { checkObjectKey } from '../../domain/object-key.js'
 import { whilePruned } from '../../domain/while-pruned.js'
@@ -88,7 +89,7 @@ async function orLocalFailure<T>(at: string, work: () => Promise<T>): Promise<T>
     return await work()
   } catch (thrown) {
     if (thrown instanceof PipelineError) throw thrown
-    const errno = thrown instanceof Error && 'code' in thrown ? String(thrown.code) : 'unknown'
+    const errno = errnoOf(thrown) ?? 'unknown'
     const facts = { at, errno, do: 'give this user the right to write there, or set CANDLELAKE_CACHE' }
     throw diskFull(thrown, at) ?? new PipelineError('STORE_UNREACHABLE', `the folder cannot be used (${errno})`, facts, thrown)
   }
