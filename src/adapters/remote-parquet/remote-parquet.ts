@@ -55,18 +55,15 @@ export class RemoteParquet {
     return await this.#read(source, signal, async (reading, entry) => {
       const footer = await reading.footer(entry)
       await reading.fill(entry, planRanges(footer, want).ranges)
-      if (reading.cost.bytesRead > 0) await this.#cache.grow(reading.cost.bytesRead)
-      return { path: entry.path, footer, cost: { ...reading.cost } }
+      return { path: entry.path, footer, cost: reading.cost }
     })
   }
 
   /** The footer alone. Same errors. */
   async footer(source: RangeSource, signal: AbortSignal): Promise<{ footer: ParquetFooter; cost: ReadCost }> {
-    return await this.#read(source, signal, async (reading, entry) => {
-      const footer = await reading.footer(entry)
-      if (reading.cost.bytesRead > 0) await this.#cache.grow(reading.cost.bytesRead)
-      return { footer, cost: { ...reading.cost } }
-    })
+    const work = async (reading: Reading, entry: CacheEntry) =>
+      ({ footer: await reading.footer(entry), cost: reading.cost })
+    return await this.#read(source, signal, work)
   }
 
   /** What the cache held may be spoilt, or taken away meanwhile: then it is forgotten, and all is fetched once more. */
@@ -81,13 +78,13 @@ export class RemoteParquet {
       // At once: what was touched is not evicted while it is read.
       await entry.touch()
       const wasCached = reading.cost.bytesRead === 0 && !entry.isEmpty
-      try {
-        return await work(reading, entry)
-      } catch (thrown) {
+      const done = await work(reading, entry).catch(async (thrown: unknown) => {
         if (!wasCached || !isSpoilt(thrown)) throw thrown
         await entry.drop()
         return await work(reading, entry)
-      }
+      })
+      if (reading.cost.bytesRead > 0) await this.#cache.grow(reading.cost.bytesRead)
+      return done
     })
   }
 
