@@ -1,4 +1,5 @@
 import { camel, type Config, type LoadedConfig, type Origin } from '../config.js'
+import { decodedText } from '../domain/url-credentials.js'
 import { isSecret, SETTING_NAMES, type SettingName } from './settings.js'
 
 export type ShownSetting = { readonly name: SettingName; readonly value: string; readonly origin: Origin }
@@ -36,14 +37,5 @@ function passwordIn(url: string): string[] {
   if (!URL.canParse(url)) return []
   const { password, searchParams } = new URL(url)
   const inQuery = searchParams.get('password') ?? ''
-  return [password, decoded(password), inQuery].filter((text) => text !== '')
-}
-
-/** As it is written where it is no valid escape. */
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
+  return [password, decodedText(password), inQuery].filter((text) => text !== '')
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { rootCertificates } from 'node:tls'
 import { EnvHttpProxyAgent, Pool, type Dispatcher } from 'undici'
 import { PipelineError } from '../../domain/errors.js'
+import { authorizationOf } from '../../domain/url-credentials.js'
 
 /** How long each step may take, milliseconds: until connected, until the headers, between two chunks of a body. */
 export type HttpTimeouts = { readonly connectMs: number; readonly headersMs: number; readonly bodyIdleMs: number }
@@ -32,8 +33,7 @@ export function parseBase(text: string): { readonly url: URL; readonly authoriza
       do: 'use an address like https://data.binance.vision',
     })
   }
-  const user = `${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`
-  const authorization = user === ':' ? null : `Basic ${Buffer.from(user).toString('base64')}`
+  const authorization = authorizationOf(url)
   url.username = url.password = url.search = url.hash = ''
   return { url, authorization }
 }

@@ -30,18 +30,3 @@ export function cacheIdOf(url: URL): string {
 }
 
 const isSignature = (name: string): boolean => SIGNATURE.has(name) || SIGNATURE_PREFIX.test(name)
-
-/** The `authorization` of an address with a name or password; null without. */
-export function authorizationOf({ username, password }: URL): string | null {
-  if (username === '' && password === '') return null
-  return `Basic ${Buffer.from(`${decoded(username)}:${decoded(password)}`).toString('base64')}`
-}
-
-/** As it is written where it is no valid escape. */
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text)
-  } catch {
-    return text
-  }
-}
