@@ -13,6 +13,7 @@ import type { Lake } from './lake.js'
 import { pathOf, QueryResult, type Begun } from './query-result.js'
 import { resampleSql } from './resample-sql.js'
 import { footerFigures, statsSql, type SliceStats } from './slice-stats.js'
+import { sqlText } from './sql-text.js'
 
 /**
  * What a question may take; what is left out is as configured. `memoryBytes` is what `sql` and `aggregate` may take,
@@ -96,7 +97,7 @@ export class CandleQuery<N = number> implements AsyncDisposable {
     const grouped = groups === '' ? '' : ` GROUP BY ${groups} ORDER BY ${groups}`
     const { dataset, symbol, interval, fromUs, toUs } = sliceOf(at, at.fromUs, at.toUs)
     const where =
-      `symbol = '${symbol.replaceAll("'", "''")}' AND interval = '${interval}'` +
+      `symbol = ${sqlText(symbol)} AND interval = ${sqlText(interval)}` +
       ` AND open_time >= make_timestamptz(${fromUs}) AND open_time < make_timestamptz(${toUs})`
     return this.sql(
       `SELECT ${[...groupBy, ...figures].join(', ')} FROM ${dataset.replaceAll('-', '_')} WHERE ${where}${grouped}`,

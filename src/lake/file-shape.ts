@@ -4,6 +4,7 @@ import type { ObjectPart } from '../domain/ports/object-parts.js'
 import type { CandleReader, TableColumn } from '../domain/ports/query-engine.js'
 import type { ReadCost } from '../domain/ports/range-source.js'
 import { QueryResult, NOTHING } from './query-result.js'
+import { parquetAt, sqlText } from './sql-text.js'
 
 /** What DuckDB says of a file by its footer. */
 export type FileShape = {
@@ -32,7 +33,6 @@ export async function shapeOf(
   reader: CandleReader,
   signal: AbortSignal,
 ): Promise<FileShape> {
-  const file = `'${path.replaceAll("'", "''")}'`
   const rows = <R>(sql: string): Promise<R[]> =>
     new QueryResult<R>(async () => ({
       ...(await reader.run({ sql, views: [], timeoutSeconds: TIMEOUT_SECONDS, signal })),
@@ -42,11 +42,11 @@ export async function shapeOf(
     })).rows()
   const columns = await rows<TableColumn>(
     `SELECT column_name AS name, column_type AS type
-     FROM (DESCRIBE SELECT * FROM read_parquet(${file}, hive_partitioning = false))`,
+     FROM (DESCRIBE SELECT * FROM ${parquetAt(path)})`,
   )
   const filters = await rows<FoundFilter>(
     `SELECT path_in_schema AS "column", bloom_filter_offset AS "start", bloom_filter_length AS "bytes"
-     FROM parquet_metadata(${file}) WHERE bloom_filter_offset IS NOT NULL`,
+     FROM parquet_metadata(${sqlText(path)}) WHERE bloom_filter_offset IS NOT NULL`,
   )
   return {
     path,

@@ -7,6 +7,7 @@ import type { OpenRange } from '../domain/range.js'
 import { signalOf, type Call } from './candle.js'
 import { statsOf, type Stats } from './lake-stats.js'
 import { QueryResult } from './query-result.js'
+import { parquetAt } from './sql-text.js'
 
 /** How one file is got at. */
 export type RemoteFilePorts = {
@@ -90,5 +91,5 @@ function selectOf(path: string, columns: readonly string[], { fromUs, toUs }: Op
   ]
   const names = columns.map((name) => `"${name.replaceAll('"', '""')}"`).join(', ')
   const filter = where.length === 0 ? '' : ` WHERE ${where.join(' AND ')}`
-  return `SELECT ${names} FROM read_parquet('${path.replaceAll("'", "''")}', hive_partitioning = false)${filter}`
+  return `SELECT ${names} FROM ${parquetAt(path)}${filter}`
 }
