@@ -1,6 +1,7 @@
 import { expect } from 'chai'
 import { STAGE_FAILPOINTS } from '../../src/domain/failpoints.js'
-import { killCampaign, type Kill } from './kill-campaign.js'
+import type { Kill } from './kill-at.js'
+import { killCampaign } from './kill-campaign.js'
 import { referenceFor } from './reference.js'
 import { BACKENDS, type BackendName } from './rig.js'
 import type { Outcome } from './scenario.js'

@@ -5,6 +5,7 @@ import type { Partition } from '../../src/domain/partition.js'
 import { STAGES } from '../../src/domain/states.js'
 import { FIRST_MONTH } from './archive-sample.js'
 import { violations } from './invariants.js'
+import { killAt, type Kill } from './kill-at.js'
 import type { Reference } from './reference.js'
 import { openRig, type BackendName, type Rig } from './rig.js'
 import { randomOf, shuffled, type Outcome } from './scenario.js'
@@ -30,9 +31,6 @@ export type Campaign = {
   readonly say?: (line: string) => void
 }
 
-/** A kill that happened: the witness is the line that the worker wrote there, and the signal that it died of. */
-export type Kill = { readonly point: Failpoint; readonly partition: string }
-
 /**
  * Kills workers at failpoints, every point once a round, in an order that the seed gives, over one lake, catalog and
  * queue. Each round ends when everything is finished, with the invariants over the whole lake. When all months are
@@ -50,7 +48,7 @@ export async function killCampaign(o: Campaign): Promise<Outcome & { readonly ki
       const points = shuffled(STAGE_FAILPOINTS, random).slice(0, o.count - kills.length)
       const lane = async (): Promise<void> => {
         for (let point = points.shift(); point !== undefined; point = points.shift()) {
-          const kill = await killAt(rig, point, feeder)
+          const kill = await killAt(rig, point, { reachMs: REACH_MS, feed: (signal) => feeder.keepFed(point, signal) })
           if (kill) kills.push(kill)
           else wrong.push(`no worker died at ${point}`)
         }
@@ -64,21 +62,6 @@ export async function killCampaign(o: Campaign): Promise<Outcome & { readonly ki
   } finally {
     await rig.close()
   }
-}
-
-async function killAt(rig: Rig, point: Failpoint, feeder: Feeder): Promise<Kill | null> {
-  const worker = rig.worker({ points: `${point}:kill` })
-  const gone = new AbortController()
-  const fed = feeder.keepFed(point, gone.signal)
-  const witness = await worker.line(({ event }) => event === 'failpoint', REACH_MS)
-  gone.abort()
-  await fed
-  if (!witness) {
-    await worker.kill()
-    return null
-  }
-  const { signal } = await worker.ended
-  return signal === 'SIGKILL' && witness['point'] === point ? { point, partition: String(witness['partition']) } : null
 }
 
 /** Plans so much that a worker finds work at the point where it is to die. */

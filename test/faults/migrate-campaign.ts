@@ -6,6 +6,7 @@ import { sliceOf } from '../../src/domain/slice.js'
 import { hotCandleOf } from '../../src/lake/hot-repository.js'
 import { SYMBOLS } from './archive-sample.js'
 import { HotReader, Truth, type Row } from './hot-reader.js'
+import { killAt, type Kill } from './kill-at.js'
 import { openRig, until, type BackendName, type Rig } from './rig.js'
 import { randomOf, shuffled, type Outcome } from './scenario.js'
 import { settle } from './settle.js'
@@ -30,24 +31,22 @@ export type MigrateCampaign = {
   readonly say?: (line: string) => void
 }
 
-export type MigrateKill = { readonly point: Failpoint; readonly partition: string }
-
 /**
  * Kills workers while hot rows are migrated, and polls the months hot and warm as one from another process all the
  * while. The first symbol's months are verified: rows that come late leave again, but for one that the archive lacks.
  * The second symbol's archive is late: every change of its rows builds the month anew.
  */
-export async function migrateCampaign(o: MigrateCampaign): Promise<Outcome & { readonly kills: readonly MigrateKill[] }> {
+export async function migrateCampaign(o: MigrateCampaign): Promise<Outcome & { readonly kills: readonly Kill[] }> {
   const rig = await openRig({ backend: o.backend, months: MONTHS })
   const random = randomOf(o.seed)
-  const kills: MigrateKill[] = []
+  const kills: Kill[] = []
   const wrong: string[] = []
   try {
     const world = await prepare(rig)
     const reader = new HotReader(await rig.app.repository(), world.truth)
     while (kills.length < o.count && wrong.length === 0) {
       for (const point of shuffled(MIGRATION_POINTS, random).slice(0, o.count - kills.length)) {
-        const kill = await killAt(world, point, kills.length)
+        const kill = await migratingKilled(world, point, kills.length)
         if (kill) kills.push(kill)
         else wrong.push(`no worker died at ${point}`)
       }
@@ -107,24 +106,15 @@ async function saved({ rig, truth }: World, p: Partition, rows: readonly Row[], 
 }
 
 /** A worker that dies while it migrates a month whose rows came late. */
-async function killAt(world: World, point: Failpoint, n: number): Promise<MigrateKill | null> {
+async function migratingKilled(world: World, point: Failpoint, n: number): Promise<Kill | null> {
   const isBuild = BUILD_POINTS.includes(point)
   const months = isBuild ? world.late : world.verified
   const p = months[n % months.length]
   if (!p) throw new Error('no month')
   await comeLate(world, p, n, isBuild)
-  const worker = world.rig.worker({ points: `${point}:kill` })
-  const gone = new AbortController()
-  const fed = keepFed(world, p, n, isBuild, gone.signal)
-  const witness = await worker.line(({ event }) => event === 'failpoint', REACH_MS)
-  gone.abort()
-  await fed
-  if (!witness) {
-    await worker.kill()
-    return null
-  }
-  const { signal } = await worker.ended
-  return signal === 'SIGKILL' && witness['point'] === point ? { point, partition: String(witness['partition']) } : null
+  return await killAt(world.rig, point, {
+    reachMs: REACH_MS, feed: (signal) => keepFed(world, p, n, isBuild, signal),
+  })
 }
 
 /** Some rows of a month again, one of them otherwise: a correction where they are all there is, else a mistake. */

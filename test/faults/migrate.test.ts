@@ -1,10 +1,11 @@
 import { expect } from 'chai'
-import { MIGRATION_POINTS, migrateCampaign, type MigrateKill } from './migrate-campaign.js'
+import type { Kill } from './kill-at.js'
+import { MIGRATION_POINTS, migrateCampaign } from './migrate-campaign.js'
 import { BACKENDS, type BackendName } from './rig.js'
 import type { Outcome } from './scenario.js'
 
 describe('faults: kill -9 while hot rows are migrated', () => {
-  const outcomes = new Map<BackendName, Outcome & { readonly kills: readonly MigrateKill[] }>()
+  const outcomes = new Map<BackendName, Outcome & { readonly kills: readonly Kill[] }>()
 
   before(async function () {
     this.timeout(900_000)
