@@ -3,11 +3,9 @@ import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
 import { hotKeyOf, isHotKey } from './domain/hot-source.js'
 import type { MigrationReport } from './domain/migration.js'
-import { monthRange } from './domain/month.js'
 import type { Partition } from './domain/partition.js'
 import type { Archive } from './domain/ports/archive.js'
 import type { Migration } from './domain/ports/migration.js'
-import { sliceOf } from './domain/slice.js'
 import { rowNow } from './workers/published-row.js'
 
 /** Hot rows past retention, over the services of this process. DuckDB is loaded where months are compared. */
@@ -15,14 +13,13 @@ export function composeMigration({ numericType, hotDays }: Config, services: Ser
   return {
     next: async (p) => {
       const { hot, keeper } = await services.catalog()
-      const [{ isPast, retentionLimitUs }, { nextStep }] =
+      const [{ isPast, retentionLimitUs }, { contentsOf, nextStep }] =
         await Promise.all([import('./lake/retention.js'), import('./lake/plan-migrations.js')])
       const now = new Date()
-      const { fromUs, toUs } = monthRange(p.month)
       const limitUs = retentionLimitUs(now, hotDays)
-      const days = await hot.view((view) => view.contents(sliceOf(p, fromUs, toUs)))
+      const days = await contentsOf(hot, p)
       if (!days.some(({ day }) => isPast(day, limitUs))) return null
-      return await nextStep({ hot, rowOf: (one) => rowNow(one, keeper), now }, p)
+      return await nextStep({ rowOf: (one) => rowNow(one, keeper), now, contents: () => Promise.resolve(days) }, p)
     },
     reconcile: async (p, o) => {
       const { hot, migration } = await services.catalog()

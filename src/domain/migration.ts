@@ -49,9 +49,12 @@ export type MigrationStep =
 
 type Row = Pick<PartitionSummary, 'state' | 'generation' | 'published' | 'certificate'>
 
-/** What is to be done for a month with days past retention. `etag` names its hot rows as they are now. */
+/**
+ * What is to be done for a month with days past retention. `etag` names its hot rows as they are now; null: rows that no
+ * month was built of.
+ */
 export function migrationStep(
-  row: Row | null, { isOver, etag }: { readonly isOver: boolean; readonly etag: string },
+  row: Row | null, { isOver, etag }: { readonly isOver: boolean; readonly etag: string | null },
 ): MigrationStep {
   const certificate = row?.published ? row.certificate : null
   if (certificate?.verdict === 'verified') return { kind: 'reconcile' }
@@ -61,5 +64,5 @@ export function migrationStep(
   if (row?.state === 'quarantined') return { kind: 'wait', why: 'quarantined' }
   const [source] = certificate?.origin?.sources ?? []
   if (certificate && !(source && isHotKey(source.key))) return { kind: 'wait', why: 'provisional' }
-  return source?.etag === etag ? { kind: 'wait', why: 'built' } : { kind: 'build' }
+  return etag !== null && source?.etag === etag ? { kind: 'wait', why: 'built' } : { kind: 'build' }
 }

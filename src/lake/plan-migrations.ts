@@ -2,7 +2,7 @@ import { hotEtagOf } from '../domain/hot-source.js'
 import { migrationStep, type MigrationStep } from '../domain/migration.js'
 import { monthRange } from '../domain/month.js'
 import { partitionKeyOf, type Partition, type Series } from '../domain/partition.js'
-import type { HotStore } from '../domain/ports/hot-store.js'
+import type { DayContents, HotStore } from '../domain/ports/hot-store.js'
 import type { PartitionSummary } from '../domain/ports/keeper-catalog.js'
 import { sliceOf } from '../domain/slice.js'
 import { isPast, retentionLimitUs } from './retention.js'
@@ -37,16 +37,28 @@ export async function planMigrations(
   }
   const sorted = [...months].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, month]) => month)
   const found: MonthToMigrate[] = []
-  for (const month of sorted) found.push({ ...month, step: await nextStep({ hot, rowOf, now }, month.partition) })
+  for (const month of sorted) {
+    const contents = () => contentsOf(hot, month.partition)
+    found.push({ ...month, step: await nextStep({ rowOf, now, contents }, month.partition) })
+  }
   return found
 }
 
-/** What is to be done for a month that has rows past retention. */
-export async function nextStep(
-  { hot, rowOf, now }: Omit<PlanMigrationsPorts, 'hotDays'>, p: Partition,
-): Promise<MigrationStep> {
+/** The days of a month that have hot rows: every row is read for its digest. */
+export async function contentsOf(hot: HotStore, p: Partition): Promise<readonly DayContents[]> {
   const { fromUs, toUs } = monthRange(p.month)
-  const days = await hot.view((view) => view.contents(sliceOf(p, fromUs, toUs)))
-  const isOver = toUs <= BigInt(now.getTime()) * 1_000n
-  return migrationStep(await rowOf(p), { isOver, etag: hotEtagOf(days) })
+  return await hot.view((view) => view.contents(sliceOf(p, fromUs, toUs)))
+}
+
+export type NextStepPorts = Pick<PlanMigrationsPorts, 'rowOf' | 'now'> & {
+  /** Asked only where it matters which rows are hot: not of a month that is verified or on its way. */
+  readonly contents: () => Promise<readonly DayContents[]>
+}
+
+/** What is to be done for a month that has rows past retention. */
+export async function nextStep({ rowOf, now, contents }: NextStepPorts, p: Partition): Promise<MigrationStep> {
+  const isOver = monthRange(p.month).toUs <= BigInt(now.getTime()) * 1_000n
+  const row = await rowOf(p)
+  const step = migrationStep(row, { isOver, etag: null })
+  return step.kind === 'build' ? migrationStep(row, { isOver, etag: hotEtagOf(await contents()) }) : step
 }
