@@ -36,7 +36,7 @@ export function composeMigration({ numericType, hotDays }: Config, services: Ser
   }
 }
 
-type MigrationWork = Pick<App, 'migrations' | 'enqueueMigrations' | 'hotReports'>
+type MigrationWork = Pick<App, 'migrations' | 'enqueueMigrations' | 'hotReports' | 'newestHotReport'>
 
 /** What the command asks for. */
 export function composeMigrations({ hotDays }: Config, services: Services): MigrationWork {
@@ -53,7 +53,8 @@ export function composeMigrations({ hotDays }: Config, services: Services): Migr
       await (await services.queue()).enqueue(jobs)
       return jobs
     },
-    hotReports: async (filter) => await (await services.catalog()).migration.reports(filter),
+    hotReports: async (filter, afterId) => await (await services.catalog()).migration.reports(filter, afterId),
+    newestHotReport: async () => await (await services.catalog()).migration.newestReport(),
   }
 }
 

@@ -95,7 +95,8 @@ export interface App {
   /** Enqueues a job of migrate for each; one that waits already is left as it is. */
   enqueueMigrations(partitions: readonly Partition[]): Promise<readonly Job[]>
   /** What comparisons of hot rows with their months found, the newest first. */
-  hotReports(filter: PartitionFilter): Promise<readonly StoredReport[]>
+  hotReports(filter: PartitionFilter, afterId?: number): Promise<readonly StoredReport[]>
+  newestHotReport(): Promise<number>
   /** Hot rows and the lake as one; numbers as the lake holds them. */
   repository(): Promise<HybridRepository<unknown>>
   /** Whose it says it is; writes nothing. @throws {LAKE_MISMATCH} when it is another catalog's */

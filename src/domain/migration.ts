@@ -25,7 +25,8 @@ export type MigrationReport = {
   readonly differences: readonly Difference[]
 }
 
-export type StoredReport = MigrationReport & { readonly at: Date }
+/** `id` grows from report to report. */
+export type StoredReport = MigrationReport & { readonly id: number; readonly at: Date }
 
 /** What became of a month's hot rows: those that left, those that took the archive's values, and those that stay. */
 export type Migrated = {

@@ -1,6 +1,6 @@
 import { PipelineError } from '../../domain/errors.js'
 import { isoOfUs } from '../../domain/month.js'
-import { matchesPartition, parsePartitionGlob } from '../../domain/partition-glob.js'
+import { filterOf, matchesPartition, parsePartitionGlob } from '../../domain/partition-glob.js'
 import { parsePartitionKey, parseSeriesKey, partitionKeyOf, seriesKeyOf, type Series } from '../../domain/partition.js'
 import type { Loaded } from '../../lake/load-hot.js'
 import type { PrunedDay } from '../../lake/prune-hot.js'
@@ -73,7 +73,7 @@ async function showReports(context: Context, _flags: FlagValues, text = '*'): Pr
   const { out } = context
   const app = await context.openApp()
   const { reportJson, renderReports } = await import('../render/migrate.js')
-  const found = (await app.hotReports({})).filter(({ partition }) => matchesPartition(glob, partition))
+  const found = (await app.hotReports(filterOf(glob))).filter(({ partition }) => matchesPartition(glob, partition))
   if (out.json) out.resultJson({ v: 1, type: 'reports', items: found.map(reportJson) })
   else out.result(...renderReports(found))
   return 0

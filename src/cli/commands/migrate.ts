@@ -35,7 +35,7 @@ export const migrate: CommandSpec = {
 const ASK_AGAIN_MS = 250
 
 async function run(context: Context, flags: FlagValues): Promise<number> {
-  const started = new Date()
+  const startedMs = Date.now()
   const matches = matcherOf(flags)
   const concurrency = concurrencyOf(flags)
   const app = await context.openApp()
@@ -47,6 +47,7 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
     else context.out.result(render.renderToMigrate(wanted))
     return 0
   }
+  const before = await app.newestHotReport()
   const jobs = await app.enqueueMigrations(wanted.map(({ partition }) => partition))
   if (flags['detach'] === true) {
     if (context.out.json) context.out.resultJson({ v: 1, type: 'summary', detached: true, months: wanted.length })
@@ -55,13 +56,14 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
   }
   if (jobs.length > 0) await work(context, app, { jobs, wanted, concurrency })
   const left = await app.migrations(matches)
-  const reports = (await app.hotReports({})).filter((one) => one.at >= started && matches(one.partition))
   const keys = new Set(wanted.map(({ partition }) => partitionKeyOf(partition)))
+  const reports = (await app.hotReports(placesOf(wanted), before))
+    .filter(({ partition }) => keys.has(partitionKeyOf(partition)))
   const stay = left.filter(({ partition }) => keys.has(partitionKeyOf(partition)))
   tell(context, render, stay, reports)
   const failed = await countOf(app, stay, (state) => state === 'failed' || state === 'quarantined')
   const figures = { ...figuresOf(wanted, stay, reports), failed }
-  const seconds = (Date.now() - started.getTime()) / 1_000
+  const seconds = (Date.now() - startedMs) / 1_000
   if (context.out.json) context.out.resultJson({ v: 1, type: 'summary', dryRun: false, ...figures, seconds })
   else context.out.result(...render.renderMigrations(figures, seconds))
   const { ending } = context.interrupts
@@ -99,12 +101,17 @@ async function isUnderway(app: App, wanted: readonly MonthToMigrate[]): Promise<
 async function countOf(app: App, months: readonly MonthToMigrate[], isSuch: (state: State) => boolean): Promise<number> {
   if (months.length === 0) return 0
   const keys = new Set(months.map(({ partition }) => partitionKeyOf(partition)))
-  const of = (part: 'symbol' | 'month'): string[] => [...new Set(months.map(({ partition }) => partition[part]))]
   let count = 0
-  for await (const { partition, state } of (await app.keeper()).partitions({ symbols: of('symbol'), months: of('month') })) {
+  for await (const { partition, state } of (await app.keeper()).partitions(placesOf(months))) {
     if (isSuch(state) && keys.has(partitionKeyOf(partition))) count++
   }
   return count
+}
+
+/** Lets through these months, and some others. */
+function placesOf(months: readonly MonthToMigrate[]): { symbols: string[]; months: string[] } {
+  const of = (part: 'symbol' | 'month'): string[] => [...new Set(months.map(({ partition }) => partition[part]))]
+  return { symbols: of('symbol'), months: of('month') }
 }
 
 /** @throws {BAD_SYMBOL, BAD_INTERVAL} */

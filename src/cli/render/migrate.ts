@@ -39,7 +39,7 @@ export function renderMigrations(f: MigrationFigures, seconds: number): readonly
 }
 
 /** A report as one object: instants are ISO 8601. */
-export const reportJson = ({ partition, at: when, differences, ...report }: StoredReport): object => ({
+export const reportJson = ({ id: _, partition, at: when, differences, ...report }: StoredReport): object => ({
   v: 1, type: 'report', partition: partitionKeyOf(partition), at: when.toISOString(), ...report,
   differences: differences.map(({ openTimeUs, ...one }) => ({ openTime: isoOfUs(openTimeUs), ...one })),
 })

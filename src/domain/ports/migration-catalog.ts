@@ -12,6 +12,10 @@ export interface MigrationCatalog {
   build(o: { partition: Partition; sources: readonly WantedSource[] }): Promise<{ readonly generation: number } | null>
   /** Keeps a report; of a month the newest twenty that name differences are kept, and the newest two others. */
   record(report: MigrationReport): Promise<void>
-  /** The newest first. */
-  reports(filter: Pick<PartitionFilter, 'datasets' | 'symbols' | 'intervals' | 'months'>): Promise<readonly StoredReport[]>
+  /** The newest first; only those after one of this `id`, where it is given. */
+  reports(
+    filter: Pick<PartitionFilter, 'datasets' | 'symbols' | 'intervals' | 'months'>, afterId?: number,
+  ): Promise<readonly StoredReport[]>
+  /** The `id` of the newest report of all; 0 while there is none. */
+  newestReport(): Promise<number>
 }

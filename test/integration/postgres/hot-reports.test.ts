@@ -18,4 +18,15 @@ describe('reports of migrations', () => {
     const kept = (await catalog.migration.reports({ symbols: [partition.symbol] })).map(({ differing }) => differing)
     expect(kept).to.deep.equal([0, 0, ...Array.from({ length: 20 }, (_, n) => 22 - n)])
   })
+
+  it('are told apart by what was there before', async () => {
+    const [partition, other] = [newPartition(), newPartition()]
+    const report = { partition, etag: 'e1', hotRows: 9, warmRows: 9, columns: [], differences: [] }
+    await catalog.migration.record({ ...report, differing: 1 })
+    const before = await catalog.migration.newestReport()
+    for (const one of [partition, other]) await catalog.migration.record({ ...report, partition: one, differing: 2 })
+    const found = await catalog.migration.reports({ symbols: [partition.symbol], months: [partition.month] }, before)
+    expect(found.map(({ differing, partition: at }) => [differing, at.symbol])).to.deep.equal([[2, partition.symbol]])
+    expect(found[0]?.id).to.be.greaterThan(before)
+  })
 })

@@ -15,10 +15,14 @@ export function migrationCatalog(db: Kysely<unknown>): MigrationCatalog {
   return {
     build: (o) => build(db, o),
     record: (report) => record(db, report),
-    reports: async (filter) => {
-      const { rows } = await sql<ReportRow>`select p.* from hot_reports p where ${passes(filter)}
+    reports: async (filter, afterId = 0) => {
+      const { rows } = await sql<ReportRow>`select p.* from hot_reports p where ${passes(filter)} and p.id > ${afterId}
         order by p.id desc`.execute(db)
       return rows.map(reportOf)
+    },
+    newestReport: async () => {
+      const { rows } = await sql<{ id: number }>`select coalesce(max(id), 0) as id from hot_reports`.execute(db)
+      return rows[0]?.id ?? 0
     },
   }
 }
@@ -62,6 +66,7 @@ async function record(db: Kysely<unknown>, report: MigrationReport): Promise<voi
 }
 
 type ReportRow = KeyRow & {
+  readonly id: number
   readonly etag: string
   readonly hot_rows: number
   readonly warm_rows: number
@@ -72,7 +77,7 @@ type ReportRow = KeyRow & {
 }
 
 const reportOf = (row: ReportRow): StoredReport => ({
-  partition: partitionOf(row), etag: row.etag, hotRows: row.hot_rows, warmRows: row.warm_rows, differing: row.differing,
+  id: row.id, partition: partitionOf(row), etag: row.etag, hotRows: row.hot_rows, warmRows: row.warm_rows, differing: row.differing,
   columns: fromColumn<StoredReport['columns']>(row.columns), at: row.at,
   differences: fromColumn<StoredReport['differences']>(row.differences),
 })
