@@ -6,7 +6,7 @@ import type { HotCandle } from '../domain/hot-candle.js'
 import type { ColumnHash } from '../domain/migration.js'
 import { dayStartUs, US_PER_DAY } from '../domain/month.js'
 import type { Held, HotStore } from '../domain/ports/hot-store.js'
-import type { Slice } from '../domain/slice.js'
+import { sliceOf, type Slice } from '../domain/slice.js'
 import type { Candle } from './candle.js'
 import { candleReader, hotCandleOf } from './hot-repository.js'
 import type { Lake } from './lake.js'
@@ -51,10 +51,14 @@ export async function compareDays(
       const [month] = await view.months(at)
       if (!month || month.provisional) return null
       const days = await view.contents(at)
-      const warm = days.length === 0 ? Promise.resolve([]) : onlyMonths(lake, [month]).read(at).rows()
+      const [first, last] = [days[0], days.at(-1)]
+      if (!first || !last) return { month, days, rows: [], warm: Promise.resolve([]) }
+      // A day of a month, where no more is left of it: the rest of the month need not be read.
+      const held = sliceOf(at, dayStartUs(first.day), dayStartUs(last.day) + US_PER_DAY)
+      const warm = onlyMonths(lake, [month]).read(held).rows()
       // Awaited below, beside the hot rows; a failure of these may come first.
       warm.catch(() => undefined)
-      return { month, days, rows: days.length === 0 ? [] : await view.read(at), warm }
+      return { month, days, rows: await view.read(held), warm }
     })
     if (seen === null) return null
     const warm = await seen.warm
