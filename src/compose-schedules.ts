@@ -1,44 +1,62 @@
 import type { App } from './cli/app.js'
 import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
-import { asPipelineError } from './domain/errors.js'
+import { asPipelineError, type ErrorCode } from './domain/errors.js'
 import { addMonths, monthOfMs } from './domain/month.js'
 import { seriesKeyOf, type Series } from './domain/partition.js'
-import type { Log } from './domain/ports/observe.js'
+import type { Log, Observe, TickOutcome } from './domain/ports/observe.js'
 import type { Task, TaskKind } from './domain/ports/schedules.js'
 import { openSchedules } from './queues/schedules.js'
+import type { TickWorker } from './queues/tick-worker.js'
 import { workerName } from './queues/worker-name.js'
 
 /** Schedules at work in one process at once. */
 const AT_ONCE = 4
 
 type Work = Pick<App, 'sync' | 'plan' | 'migrations' | 'enqueueMigrations'>
+type ScheduleOptions = {
+  readonly log: Log
+  readonly observe: Observe
+  /** Serves metrics and probes of the process, where they are asked for. */
+  readonly serve: (handle: { silentMs(): number; isRunning(): boolean }) => Promise<{ close(): Promise<void> } | null>
+}
 type Figures = Readonly<Record<string, number>>
 
 /** Schedules, and what their ticks do. */
 export function composeSchedules(
-  config: Config, services: Services, log: Log, work: Work,
+  config: Config, services: Services, { log, observe, serve }: ScheduleOptions, work: Work,
 ): Pick<App, 'schedules' | 'runSchedules'> {
   return {
     schedules: async () => openSchedules(await services.backend()),
     runSchedules: async ({ onTick }) => {
+      let ticks: TickWorker | undefined
+      const served = await serve({ silentMs: () => 0, isRunning: () => ticks?.isRunning() ?? false })
       const backend = await services.backend()
-      return backend.ticks({
+      const started = (ticks = backend.ticks({
         name: workerName(), lockMs: config.jobLockSeconds * 1_000, concurrency: AT_ONCE,
         onError: (error) => log.warn('schedule.queue_error', { message: asPipelineError(error).message }),
         run: async (schedule, task, signal) => {
+          const ended = (outcome: TickOutcome, code: ErrorCode | null): void =>
+            observe({ type: 'tick', task: task.kind, outcome, code })
           try {
             const figures = await DOING[task.kind](work, task, signal, log)
+            ended('ok', null)
             log.info('schedule.ticked', { schedule, kind: task.kind, ...figures })
             onTick({ schedule, kind: task.kind, ...figures })
           } catch (thrown) {
             const { code, message } = asPipelineError(thrown)
+            ended(signal.aborted ? 'interrupted' : 'failed', code)
             if (signal.aborted) log.info('schedule.interrupted', { schedule, kind: task.kind })
             else log.error('schedule.failed', { schedule, kind: task.kind, code, message })
             throw thrown
           }
         },
-      })
+      }))
+      const close = async (): Promise<void> => {
+        await started.close()
+        await served?.close()
+      }
+      return { close }
     },
   }
 }

@@ -50,7 +50,7 @@ export async function composeServer(
   })
 }
 
-/** `/metrics`, `/livez` and `/readyz` of a worker, where METRICS_PORT asks for them; null elsewhere. @throws {UNSAFE_BIND} */
+/** `/metrics`, `/livez` and `/readyz` of a process that works, where METRICS_PORT asks for them; null elsewhere. @throws {UNSAFE_BIND} */
 export async function composeMetricsServer(
   config: Config, services: Services, o: { log: Log; metrics: Metrics; isRunning: () => boolean },
 ): Promise<Serving | null> {
@@ -67,7 +67,7 @@ export async function composeMetricsServer(
 }
 
 const notRunning = (): PipelineError =>
-  new PipelineError('INTERRUPTED', 'the workers take no jobs: they start, or drain')
+  new PipelineError('INTERRUPTED', 'no jobs are taken: it starts, or drains')
 
 /** The metrics of this process: one registry, whoever serves it. */
 export const composeMetrics = (config: Config): Metrics =>

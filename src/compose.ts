@@ -36,11 +36,11 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
     observe(event)
     made?.observe(event)
   }
-  const serveMetrics = async (handle: () => WorkersInHand | undefined) => {
+  const serveMetrics = async (handle: Pick<WorkersInHand, 'silentMs' | 'isRunning'>) => {
+    if (config.metricsPort === null) return null
     const { composeMetricsServer, metrics } = await serving()
-    metrics.watchSilence(() => handle()?.silentMs() ?? 0)
-    const isRunning = (): boolean => handle()?.isRunning() ?? false
-    return await composeMetricsServer(config, services, { log, metrics, isRunning })
+    metrics.watchSilence(() => handle.silentMs())
+    return await composeMetricsServer(config, services, { log, metrics, isRunning: () => handle.isRunning() })
   }
   const hotWork = composeHot(config, services)
   const migrations = composeMigrations(config, services)
@@ -55,7 +55,9 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
     plan: (request, o) => planBackfill(request, o, config, services, log),
     startWorkers: async (options) => {
       let workers: WorkersInHand | undefined
-      const served = config.metricsPort === null ? null : await serveMetrics(() => workers)
+      const served = await serveMetrics({
+        silentMs: () => workers?.silentMs() ?? 0, isRunning: () => workers?.isRunning() ?? false,
+      })
       const started = (workers = await composeWorkers(config, services, { log, observe: tee, options }))
       const drain = async (graceMs?: number): Promise<void> => {
         await started.drain(graceMs)
@@ -101,7 +103,7 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
     candles: async (from) => (await services.exports()).candles(from),
     mergeParquet: async (o) => await (await services.exports()).merger.merge(o),
     ...hotWork,
-    ...composeSchedules(config, services, log, {
+    ...composeSchedules(config, services, { log, observe: tee, serve: serveMetrics }, {
       ...migrations, sync: hotWork.sync, plan: (request, o) => planBackfill(request, o, config, services, log),
     }),
     ...migrations,

@@ -50,7 +50,7 @@ export class RunTracker {
       if (event.outcome === 'delayed' && event.code !== null && event.code !== 'LEASE_HELD')
         this.#wait = { code: event.code, atMs: nowMs }
       if (event.outcome === 'ok') this.#wait = null
-    } else {
+    } else if (event.type === 'finished') {
       for (const { code } of event.findings) this.#findings.set(code, (this.#findings.get(code) ?? 0) + 1)
     }
   }

@@ -314,7 +314,7 @@ export const SETTINGS = {
     max: 65_535,
     fallback: null,
     shown: '9464',
-    help: "port of a worker's metrics and probes; unset: none; 0: any free one",
+    help: "port of a worker's or `schedule run`'s metrics and probes; unset: none; 0: any free one",
   },
   METRICS_HOST: {
     kind: 'text',

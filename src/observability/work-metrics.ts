@@ -45,6 +45,7 @@ export function workMetrics(registry: Registry): Observe {
       case 'job': return job(event)
       case 'bytes': return m.received.inc({ stage: event.stage }, event.count)
       case 'finished': return finished(event)
+      case 'tick': return m.ticks.inc({ op: event.task, outcome: event.outcome, code: event.code ?? '' })
     }
   }
 }
@@ -68,5 +69,6 @@ function metricsOf(registry: Registry) {
     quarantined: counter('quarantined_partitions_total', 'Partitions put into quarantine.', ['code']),
     findings: counter('findings_total', 'Finished partitions that have this finding.', ['code']),
     finished: counter('finished_partitions_total', 'Partitions that reached an end.', ['dataset', 'state']),
+    ticks: counter('schedule_ticks_total', 'Ticks of schedules that ended.', ['op', 'outcome', 'code']),
   }
 }

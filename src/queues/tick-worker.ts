@@ -22,6 +22,8 @@ export type TickWorkerOptions = {
 }
 
 export type TickWorker = {
+  /** It takes ticks. */
+  isRunning(): boolean
   /** Takes no more ticks, stops those that run, and resolves when they have ended. */
   close(): Promise<void>
 }
@@ -59,6 +61,7 @@ export function startTicks(server: Server, o: TickWorkerOptions): TickWorker {
   }, server.factory)
   worker.on('error', o.onError)
   return {
+    isRunning: () => !stopped.signal.aborted && worker.isRunning(),
     close: async () => {
       stopped.abort(new PipelineError('INTERRUPTED', 'the schedules are being stopped'))
       const closed = worker.close()

@@ -5,7 +5,7 @@ import { printed, runCli, startCli, temporaryHome, until, type Home } from '../s
 import { statesOf } from '../support/embedded.js'
 import { startRedis, type TestRedis } from '../support/redis.js'
 
-describe("acceptance: a worker's own port", function () {
+describe("acceptance: the own port of what works", function () {
   this.timeout(240_000)
   let served: Archive
   let redis: TestRedis
@@ -60,6 +60,19 @@ describe("acceptance: a worker's own port", function () {
     expect(checksOf(draining)).to.include({ queue: 'ok', workers: 'INTERRUPTED' })
     expect((await ask(url, '/livez')).status).to.equal(200)
     expect((await worker.ended).code).to.equal(143)
+  })
+
+  it('schedule run has one too, and counts its ticks', async () => {
+    const run = startCli(['schedule', 'run'], home.env)
+    const [, url = ''] = await printed(run, /"url":"(http:\/\/127\.0\.0\.1:\d+)"/)
+    await until('it is ready', async () => (await ask(url, '/readyz')).status === 200)
+    const series = ['--symbols', 'PORTUSDT', '--intervals', '1d', '--cron', '* * * * * *']
+    expect((await runCli(['schedule', 'add', 'migrate', ...series], home.env)).code).to.equal(0)
+    await until('a tick is counted', async () => (await ask(url, '/metrics')).text
+      .includes('candlelake_schedule_ticks_total{op="migrate",outcome="ok",code=""}'))
+    run.child.kill('SIGTERM')
+    expect((await run.ended).code).to.equal(143)
+    expect((await runCli(['schedule', 'remove', 'migrate'], home.env)).code).to.equal(0)
   })
 
   it('another address than loopback is refused, unless METRICS_HOST asks for it', async () => {

@@ -2,8 +2,12 @@ import type { ErrorCode } from '../errors.js'
 import type { Finding } from '../findings.js'
 import type { Partition } from '../partition.js'
 import type { JobStage, Stage, State } from '../states.js'
+import type { TaskKind } from './schedules.js'
 
 export type JobOutcome = 'ok' | 'retry' | 'delayed' | 'failed' | 'quarantined' | 'fenced' | 'skipped'
+
+/** Of a schedule: `interrupted` when the process is told to stop. */
+export type TickOutcome = 'ok' | 'failed' | 'interrupted'
 
 /** What happened in this process; metrics and progress bars listen. Seconds and bytes. */
 export type WorkEvent =
@@ -13,6 +17,7 @@ export type WorkEvent =
   | { readonly type: 'bytes'; readonly stage: Stage; readonly count: number }
   | { readonly type: 'finished'; readonly partition: Partition; readonly state: State
       readonly findings: readonly Finding[]; readonly code: ErrorCode | null; readonly message: string | null }
+  | { readonly type: 'tick'; readonly task: TaskKind; readonly outcome: TickOutcome; readonly code: ErrorCode | null }
 
 export type Observe = (event: WorkEvent) => void
 

@@ -3,6 +3,7 @@ import { Redis } from 'ioredis'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { composeSchedules } from '../../../src/compose-schedules.js'
 import { PipelineError } from '../../../src/domain/errors.js'
+import type { WorkEvent } from '../../../src/domain/ports/observe.js'
 import type { Task } from '../../../src/domain/ports/schedules.js'
 import { openBackend, type QueueBackend } from '../../../src/queues/backend.js'
 import { openSchedules } from '../../../src/queues/schedules.js'
@@ -67,10 +68,15 @@ describe('what a tick does', function () {
     const log = keptLog()
     const config = { jobLockSeconds: 30 } as Parts[0]
     const services = { backend: () => Promise.resolve(backend) } as Parts[1]
-    const app = composeSchedules(config, services, log, { sync } as Parts[3])
+    const ended: string[] = []
+    const observe = (event: WorkEvent): void => {
+      if (event.type === 'tick') ended.push(`${event.task} ${event.outcome} ${event.code ?? ''}`)
+    }
+    const serve = () => Promise.resolve(null)
+    const app = composeSchedules(config, services, { log, observe, serve }, { sync } as Parts[3])
     const worker = await app.runSchedules({ onTick: () => undefined })
     await (await app.schedules()).put({ name: 'tail', cron: '* * * * * *', task: TASK })
-    return { log, worker, first: (event: string) => log.lines.find((line) => line.event === event) }
+    return { log, worker, ended, first: (event: string) => log.lines.find((line) => line.event === event) }
   }
   /** Refuses BUSDT with this status. */
   const refusing = (status: number): Sync => async function* ({ series: [one] }) {
@@ -80,23 +86,25 @@ describe('what a tick does', function () {
   }
 
   it('a series that is refused for itself keeps no other from its candles', async () => {
-    const { worker, first } = await ticking(refusing(400))
+    const { worker, ended, first } = await ticking(refusing(400))
     await until('a tick', () => first('schedule.ticked') !== undefined)
     await worker.close()
+    expect(ended[0]).to.equal('tail ok ')
     expect(first('schedule.ticked')?.fields).to.include({ series: 2, rows: 4, stored: 2, failed: 1 })
   })
 
   it('an address that has no such API refuses all: no more is asked', async () => {
-    const { worker, first } = await ticking(refusing(404))
+    const { worker, ended, first } = await ticking(refusing(404))
     await until('a failure', () => first('schedule.failed') !== undefined)
     await worker.close()
+    expect(ended[0]).to.equal('tail failed EXCHANGE_REFUSED')
     expect(first('schedule.failed')?.fields).to.include({ code: 'EXCHANGE_REFUSED' })
     expect(first('schedule.series_failed')).to.equal(undefined)
   })
 
   it('one that is stopped with its process is no failure', async () => {
     let runs = 0
-    const { worker, log, first } = await ticking(async function* ({ signal, series: [one] }) {
+    const { worker, log, ended, first } = await ticking(async function* ({ signal, series: [one] }) {
       runs++
       await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
       signal.throwIfAborted()
@@ -104,6 +112,7 @@ describe('what a tick does', function () {
     })
     await until('it runs', () => runs === 1)
     await worker.close()
+    expect(ended).to.deep.equal(['tail interrupted INTERRUPTED'])
     expect(first('schedule.interrupted')?.fields).to.deep.equal({ schedule: 'tail', kind: 'tail' })
     expect(log.lines.filter(({ event }) => event === 'schedule.failed')).to.deep.equal([])
   })
