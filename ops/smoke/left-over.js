@@ -7,17 +7,22 @@ const { env } = process
 const lake = env.LAKE_URL || `file://${env.CANDLELAKE_HOME}/lake`
 const staging = env.STAGING_URL || `file://${env.CANDLELAKE_HOME}/staging`
 
+// The mark that says whose catalog a store belongs to; each of the two has one.
+const MARKER = '_catalog.json'
 const inLake = await keysOf(lake)
+const inStaging = await keysOf(staging)
+const markers = [inLake, inStaging].filter((keys) => keys.includes(MARKER)).length
 const left = (key) => key.startsWith('_incoming/') || key.startsWith('.tmp/')
-const published = inLake.filter((key) => !left(key))
+const published = inLake.filter((key) => key !== MARKER && !left(key))
 const data = published.filter((key) => key.endsWith('/data.parquet')).length
 const certificates = published.filter((key) => key.endsWith('/certificate.json')).length
 console.log(JSON.stringify({
   data,
   certificates,
   other: published.length - data - certificates,
-  incoming: inLake.length - published.length,
-  staged: (await keysOf(staging)).length,
+  incoming: inLake.filter(left).length,
+  staged: inStaging.filter((key) => key !== MARKER).length,
+  markers,
 }))
 
 function keysOf(url) {
