@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import type pg from 'pg'
 import { openS3ObjectStore } from '../../src/adapters/s3-store/s3-object-store.js'
 import { S3Link } from '../../src/adapters/s3-store/s3-link.js'
 import { lakePorts } from '../../src/compose-lake.js'
@@ -33,15 +34,15 @@ export type Hybrid = {
 }
 
 /** `reading` keeps nothing of what was written through `lake`, as another process would not. */
-type Place = { readonly lake: Lake<unknown>; readonly reading: Lake<unknown>; remove(): Promise<void> }
+export type Place = { readonly lake: Lake<unknown>; readonly reading: Lake<unknown>; readonly remove: () => Promise<void> }
 
-async function inFolder(numericType: NumericType): Promise<Place> {
+export async function inFolder(numericType: NumericType): Promise<Place> {
   const folder = await tempFolder()
   const lake = await ParquetLake.open<unknown>(join(folder.path, 'lake'), { threads: 1, numericType })
   return { lake, reading: lake, remove: () => folder.remove() }
 }
 
-async function inBucket(numericType: NumericType): Promise<Place> {
+export async function inBucket(numericType: NumericType): Promise<Place> {
   const [folder, s3] = [await tempFolder(), await acquireS3()]
   const link = new S3Link(s3Connection(s3))
   const store = openS3ObjectStore({ url: newPrefix(s3), link, conditionalWrites: 'auto' })
@@ -56,11 +57,18 @@ async function inBucket(numericType: NumericType): Promise<Place> {
   return { lake, reading, remove }
 }
 
-export async function openHybrid(o: { numericType?: NumericType; s3?: boolean } = {}): Promise<Hybrid> {
-  const { numericType = 'double', s3 = false } = o
+export type HybridOptions = {
+  readonly numericType?: NumericType
+  readonly s3?: boolean
+  /** Where the catalog's database is made; else on the server that tests share. */
+  readonly server?: pg.PoolConfig
+}
+
+export async function openHybrid(o: HybridOptions = {}): Promise<Hybrid> {
+  const { numericType = 'double', s3 = false, server } = o
   const place = await (s3 ? inBucket : inFolder)(numericType)
   const { lake, reading } = place
-  const catalog = await openFresh()
+  const catalog = await openFresh({}, server)
   const candle = candleReader<unknown>(numericType)
   let restored = 0
   const publish: Hybrid['publish'] = async (s, month, rows, { provisional } = {}) => {

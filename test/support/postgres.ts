@@ -1,18 +1,19 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import { chownSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, symlinkSync, chmodSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { basename, dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
+import { postgresTools } from './postgres-tools.js'
 import { shared } from './shared.js'
 
 /** An empty database of a test file's own. */
 export type TestDatabase = { readonly connection: pg.PoolConfig; readonly name: string; drop(): Promise<void> }
 
-/** A new database on `TEST_DATABASE_URL`, else on a server that all tests of this run share. */
-export async function freshDatabase(): Promise<TestDatabase> {
-  const server = await testServer()
+/** A new database on `on`; without it on `TEST_DATABASE_URL`, else on a server that all tests of this run share. */
+export async function freshDatabase(on?: pg.PoolConfig): Promise<TestDatabase> {
+  const server = on ?? (await testServer())
   const name = `test_${randomBytes(6).toString('hex')}`
   await execute(server, `create database ${name}`)
   return {
@@ -36,6 +37,21 @@ export function testServer(): Promise<pg.PoolConfig> {
     const server = await startServer()
     return { value: server.connection, stop: server.stop }
   })
+}
+
+/**
+ * The distribution's own PostgreSQL, which may be years older than the npm package's: what it calls itself, and a server
+ * of it that all tests of this run share. Null where there is none.
+ */
+export function systemPostgres(): { readonly name: string; readonly server: () => Promise<pg.PoolConfig> } | null {
+  const bin = postgresTools()
+  if (bin === null) return null
+  const told = execFileSync(join(bin, 'postgres'), ['--version'], { encoding: 'utf8' })
+  const server = (): Promise<pg.PoolConfig> => shared('system-postgres', async () => {
+    const { connection, stop } = await startServer({ bin })
+    return { value: connection, stop }
+  })
+  return { name: `PostgreSQL ${/\d+(\.\d+)*/.exec(told)?.[0] ?? told.trim()}`, server }
 }
 
 function configOf(url: string): pg.PoolConfig {

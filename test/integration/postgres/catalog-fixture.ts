@@ -16,9 +16,9 @@ export const LEASE_MS = 60_000
 
 export type Opened = Catalog & { readonly connection: pg.PoolConfig; readonly drop: () => Promise<void> }
 
-/** A catalog in a database of its own. */
-export async function openFresh(o: Partial<CatalogOptions> = {}): Promise<Opened> {
-  const database = await freshDatabase()
+/** A catalog in a database of its own, on the server that is given or on the one that tests share. */
+export async function openFresh(o: Partial<CatalogOptions> = {}, server?: pg.PoolConfig): Promise<Opened> {
+  const database = await freshDatabase(server)
   const catalog = await openCatalog({
     connection: database.connection, maxConnections: 8, applicationName: 'test', ...o,
   })

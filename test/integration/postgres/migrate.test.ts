@@ -54,10 +54,10 @@ describe('postgres catalog: migrations', () => {
   it('an up-to-date database serves a role that may not create tables', async () => {
     const owner = await open()
     const role = `app_${database.name}`
-    await owner.pool.query(`create role ${role} login; grant usage on schema candlelake to ${role};
+    await owner.pool.query(`create role ${role} login password 'of-the-app'; grant usage on schema candlelake to ${role};
       grant select, insert, update, delete on all tables in schema candlelake to ${role}`)
     const app = await openCatalog({
-      connection: { ...database.connection, user: role }, maxConnections: 1, applicationName: 'test',
+      connection: { ...database.connection, user: role, password: 'of-the-app' }, maxConnections: 1, applicationName: 'test',
     })
     const run = await app.plan.createRun({ kind: 'backfill', request: {} })
     await app.plan.planned(run.id)
