@@ -1,8 +1,8 @@
 import { expect } from 'chai'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { archive, serveFolder, type Archive } from '../support/archive.js'
-import { jsonLines, lastJson, runCli, temporaryHome, type Home } from '../support/cli.js'
+import { jsonLines, lastJson, runCli, temporaryHome, type Ended, type Home } from '../support/cli.js'
 import { memberOf, realArchiveDir } from '../support/real-archive.js'
 
 const SERIES = 'spot-klines/HOTUSDT/1h'
@@ -120,6 +120,14 @@ describe('acceptance: candlelake migrate', function () {
 
 const REAL = realArchiveDir()
 
+/** Every series of the set that has whole months, 50 in all. */
+const WHOLE = [
+  { market: 'spot', symbol: 'BTCUSDT', interval: '1h', from: '2017-08', to: '2025-01', root: 'data/spot' },
+  { market: 'um', symbol: 'FILUSDT', interval: '1m', from: '2023-02', to: '2023-06', root: 'data/futures/um' },
+  { market: 'um', symbol: 'AVAXUSDT', interval: '1m', from: '2023-02', to: '2023-09', root: 'data/futures/um' },
+  { market: 'um', symbol: 'BTCUSDT', interval: '5m', from: '2022-04', to: '2022-04', root: 'data/futures/um' },
+]
+
 if (REAL !== null) describe('acceptance: real archive rows migrated', function () {
   this.timeout(240_000)
 
@@ -152,4 +160,34 @@ if (REAL !== null) describe('acceptance: real archive rows migrated', function (
       }
     })
   }
+
+  it('of every whole month there is are what the archive says: no report names a row', async () => {
+    const served = await serveFolder(REAL)
+    const home = await temporaryHome({ NUMERIC_TYPE: 'decimal', ARCHIVE_URL: served.url }, { up: true })
+    const run = async (...args: string[]): Promise<Ended> => {
+      const ended = await runCli([...args, '--json'], home.env)
+      expect(ended.code, ended.stderr).to.equal(0)
+      return ended
+    }
+    try {
+      let rows = 0
+      for (const { market, symbol, interval, from, to, root } of WHOLE) {
+        const folder = join(REAL, root, 'monthly/klines', symbol, interval)
+        const files = readdirSync(folder).filter((name) => name.endsWith('.zip')).sort()
+        const lines = files.flatMap((name) => memberOf(join(folder, name)).toString().split(/\r?\n/))
+        const csv = join(home.dir, `${market}-${symbol}.csv`)
+        writeFileSync(csv, `${lines.filter((line) => /^\d/.test(line)).join('\n')}\n`)
+        rows += Number(lastJson(await run('hot', 'load', `${market}-klines/${symbol}/${interval}`, '--csv', csv))['stored'])
+        await run('backfill', '--market', market, '--symbols', symbol, '--intervals', interval, '--from', from, '--to', to)
+      }
+      const ended = await run('migrate')
+      const reports = jsonLines(ended.stdout).filter(({ type }) => type === 'report')
+      expect(reports.filter(({ differing }) => differing !== 0)).to.deep.equal([])
+      expect([rows, reports.length]).to.deep.equal([294_483, 50])
+      expect(lastJson(ended)).to.deep.include({ months: 50, rows, removed: rows, kept: 0, differing: 0, failed: 0 })
+    } finally {
+      await home.remove()
+      await served.close()
+    }
+  })
 })

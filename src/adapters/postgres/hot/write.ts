@@ -11,7 +11,7 @@ import { idOf, TYPE_OF, VALUE_COLUMNS, valuesOf } from './rows.js'
 import { inTransaction, type HotPool } from './session.js'
 
 /** From so many rows on, COPY and a merge take less time than arrays: see bench/README.md. */
-export const COPY_FROM_ROWS = 2_000
+export const COPY_FROM_ROWS = 500
 /** Between the look for a partition and the write, retention may drop it; twice is a coincidence, ten times is not. */
 const TRIES = 10
 /** check_violation: no partition of this day. */
