@@ -6,17 +6,26 @@ import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
 import { errnoOf } from './domain/errno.js'
 import { PipelineError } from './domain/errors.js'
+import type { FeedListener } from './domain/ports/hot-feed.js'
+import type { HotStore } from './domain/ports/hot-store.js'
+import type { Observe } from './domain/ports/observe.js'
 
 type HotWork = Pick<App, 'hot' | 'subscribe' | 'sync' | 'repository' | 'loadHot' | 'loadHotCsv' | 'pruneHot'>
 
 /** What is done with hot rows; DuckDB is loaded where months are read. */
-export function composeHot({ numericType, hotDays }: Config, services: Services): HotWork {
+export function composeHot({ numericType, hotDays }: Config, services: Services, observe: Observe): HotWork {
   const hot = async () => (await services.catalog()).hot
+  let open = 0
+  const counted = (change: 1 | -1): void => observe({ type: 'subscriptions', open: (open += change) })
   return {
     hot,
     subscribe: async (series, listener, o) => {
       const { listenerIn } = await import('./lake/feed-listener.js')
-      return await (await services.catalog()).feed.subscribe(series, listenerIn(numericType, listener), o)
+      const { feed } = await services.catalog()
+      const subscription = await feed.subscribe(series, healing(listenerIn(numericType, listener), observe), o)
+      counted(1)
+      void subscription.ended.then(() => counted(-1))
+      return subscription
     },
     repository: async () => {
       const { hybridRepository } = await import('./lake/hybrid-repository.js')
@@ -24,7 +33,7 @@ export function composeHot({ numericType, hotDays }: Config, services: Services)
     },
     sync: async function* ({ series, fromUs, signal }) {
       const { syncHot } = await import('./lake/sync-hot.js')
-      const ports = { hot: await hot(), exchange: await services.exchange(), hotDays }
+      const ports = { hot: feeding(await hot(), observe), exchange: await services.exchange(), hotDays }
       for (const one of series) yield await syncHot(ports, one, { fromUs, signal })
     },
     loadHot: async function* ({ filter, signal }) {
@@ -44,6 +53,22 @@ export function composeHot({ numericType, hotDays }: Config, services: Services)
       yield* pruneHot({ hot: await hot(), lake, numericType, hotDays, now: new Date(), dryRun, signal })
     },
   }
+}
+
+/** Tells of every page that is stored: a series that fails later has stored these. */
+const feeding = (hot: HotStore, observe: Observe): HotStore => ({
+  ...hot,
+  save: async (series, rows, standing) => {
+    const stored = await hot.save(series, rows, standing)
+    observe({ type: 'fed', series, stored })
+    return stored
+  },
+})
+
+/** A subscription that began at an older cursor was not cut off. */
+const healing = (listener: FeedListener, observe: Observe): FeedListener => (event) => {
+  if (event.type === 'healed' && event.awayMs !== null) observe({ type: 'healed', awayMs: event.awayMs })
+  return listener(event)
 }
 
 /** @throws {BAD_USAGE} */

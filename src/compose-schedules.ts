@@ -88,6 +88,12 @@ async function syncAll(work: Work, task: Task, signal: AbortSignal, log: Log): P
 const seriesOf = ({ dataset, symbols, intervals }: Task): Series[] =>
   symbols.flatMap((symbol) => intervals.map((interval) => ({ dataset, symbol, interval })))
 
+/** What schedules of `tail` bring up to now. */
+export async function tailedSeries(services: Services): Promise<readonly Series[]> {
+  const schedules = await openSchedules(await services.backend()).list()
+  return schedules.flatMap(({ task }) => (task?.kind === 'tail' ? seriesOf(task) : []))
+}
+
 /** The last two whole months: what was late last time is looked at again, and what is done is not done twice. */
 async function planMonths(work: Work, task: Task, signal: AbortSignal): Promise<Figures> {
   const lastMonth = addMonths(monthOfMs(Date.now()), -1)

@@ -1,8 +1,11 @@
 import type { App, Serving } from './cli/app.js'
+import { tailedSeries } from './compose-schedules.js'
 import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
 import { secretsOf } from './config/shown-settings.js'
 import { PipelineError } from './domain/errors.js'
+import { feedLag } from './domain/feed-lag.js'
+import { US_PER_MS } from './domain/month.js'
 import { INCOMING } from './domain/names.js'
 import type { Log } from './domain/ports/observe.js'
 import { createMetrics, type Metrics } from './observability/metrics.js'
@@ -20,6 +23,7 @@ export async function composeServer(
   o: { host: string; port: number; log: Log; metrics: Metrics; subscribe: App['subscribe'] },
 ): Promise<Serving> {
   const keeper = async () => (await services.catalog()).keeper
+  const hot = async () => (await services.catalog()).hot
   const plans = async () => (await services.catalog()).plan
   return await startServer({
     ...o,
@@ -43,6 +47,12 @@ export async function composeServer(
     queue: {
       counts: async () => await (await services.queue()).counts(),
       ping: async () => await (await services.queue()).ping(),
+    },
+    hot: { estimate: async () => await (await hot()).estimate() },
+    feedLag: async () => {
+      const tailed = await tailedSeries(services)
+      const newest = await (await hot()).newest(tailed)
+      return feedLag(tailed, newest, BigInt(Date.now()) * US_PER_MS)
     },
     subscribe: async (...wanted) => await o.subscribe(...wanted),
     version: VERSION,

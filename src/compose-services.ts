@@ -12,7 +12,7 @@ import { openCatalog, type Catalog } from './adapters/postgres/connect.js'
 import { openLake, openS3Link, openStaging, openStagingStore } from './compose-stores.js'
 import type { PipelineError } from './domain/errors.js'
 import type { ObjectStore } from './domain/ports/object-store.js'
-import type { Log } from './domain/ports/observe.js'
+import type { Log, Observe } from './domain/ports/observe.js'
 import { openBackend, queueNamesOf } from './queues/backend.js'
 import { openJobQueue } from './queues/job-queue.js'
 import { ownLake, ownStaging, type OwnerPorts } from './workers/owner.js'
@@ -27,7 +27,7 @@ const PROCESS = `candlelake ${process.pid}`
  * Everything outside this process, opened when first asked for, shared afterwards, and closed in reverse order. One place
  * that knows which adapter answers which port.
  */
-export function openServices(config: Config, log: Log) {
+export function openServices(config: Config, log: Log, observe: Observe = () => undefined) {
   const opened: (() => Promise<unknown>)[] = []
   const once = <T>(open: () => Promise<{ value: T; close?: () => Promise<unknown> }>): (() => Promise<T>) => {
     let opening: Promise<T> | undefined
@@ -81,7 +81,7 @@ export function openServices(config: Config, log: Log) {
     return Promise.resolve({ value, close: () => value.close() })
   })
   const exchange = once(() => {
-    const value = openExchange({ ...http, exchangeUrl: config.exchangeUrl })
+    const value = openExchange({ ...http, exchangeUrl: config.exchangeUrl, onAnswer: observe })
     return Promise.resolve({ value, close: () => value.close() })
   })
   const listing = once(() => {

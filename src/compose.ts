@@ -25,16 +25,16 @@ import { wantedPartitions, type BackfillRequest } from './workers/wanted.js'
 
 /** The application: the only place that joins adapters, queues and workers. Opens nothing before it is needed. */
 export const openApp: OpenApp = ({ config, log, observe }) => {
-  const services = openServices(config, log)
   let made: Metrics | undefined
+  const tee: Observe = (event) => {
+    observe(event)
+    made?.observe(event)
+  }
+  const services = openServices(config, log, tee)
   // Loaded when asked for: commands and workers start half a second of processor time earlier without server and DuckDB.
   const serving = async () => {
     const server = await import('./compose-server.js')
     return { ...server, metrics: (made ??= server.composeMetrics(config)) }
-  }
-  const tee: Observe = (event) => {
-    observe(event)
-    made?.observe(event)
   }
   const serveMetrics = async (handle: Pick<WorkersInHand, 'silentMs' | 'isRunning'>) => {
     if (config.metricsPort === null) return null
@@ -42,7 +42,7 @@ export const openApp: OpenApp = ({ config, log, observe }) => {
     metrics.watchSilence(() => handle.silentMs())
     return await composeMetricsServer(config, services, { log, metrics, isRunning: () => handle.isRunning() })
   }
-  const hotWork = composeHot(config, services)
+  const hotWork = composeHot(config, services, tee)
   const migrations = composeMigrations(config, services)
   const app: App = {
     config,

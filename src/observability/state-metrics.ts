@@ -1,5 +1,7 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import { DATASETS } from '../domain/dataset.js'
+import type { FeedLag } from '../domain/feed-lag.js'
+import type { HotEstimate, HotStore } from '../domain/ports/hot-store.js'
 import type { JobQueue, QueueCounts } from '../domain/ports/job-queue.js'
 import type { KeeperCatalog, WorkerRow } from '../domain/ports/keeper-catalog.js'
 import type { JobStage, State } from '../domain/states.js'
@@ -9,6 +11,9 @@ import { keptReading, type Reading } from './reading.js'
 export type StateSources = {
   readonly keeper: Pick<KeeperCatalog, 'states' | 'workers'>
   readonly queue: Pick<JobQueue, 'counts'>
+  readonly hot: Pick<HotStore, 'estimate'>
+  /** Of the series of all schedules of `tail`. */
+  readonly feedLag: () => Promise<FeedLag>
 }
 
 export type StateMetrics = {
@@ -26,6 +31,8 @@ type Readings = {
   readonly partitions: () => Promise<Reading<PartitionCounts>>
   readonly queues: () => Promise<Reading<Readonly<Record<JobStage, QueueCounts>>>>
   readonly workers: () => Promise<Reading<readonly WorkerRow[]>>
+  readonly hot: () => Promise<Reading<HotEstimate>>
+  readonly lag: () => Promise<Reading<FeedLag>>
 }
 
 /** Gauges of the lake's and the queues' state. A part that is down loses its series instead of showing old figures. */
@@ -57,6 +64,19 @@ export function stateMetrics(registry: Registry, limits = { limitMs: LIMIT_MS, k
     m.workers.set({ state: 'lost' }, lost)
   }
 
+  const hot = (reading: Reading<HotEstimate>): void => {
+    setOrRemove(m.hotDays, reading.ok ? reading.value.days : null)
+    setOrRemove(m.hotRows, reading.ok ? reading.value.rows : null)
+  }
+
+  const lag = (reading: Reading<FeedLag>): void => {
+    setOrRemove(m.feedLag, reading.ok ? reading.value.behindSeconds : null)
+    m.feedSeries.reset()
+    if (!reading.ok) return
+    m.feedSeries.set({ state: 'stored' }, reading.value.stored)
+    m.feedSeries.set({ state: 'empty' }, reading.value.empty)
+  }
+
   const note = (op: 'catalog' | 'queue', reading: Reading<unknown>): void => {
     m.up.set({ op }, reading.ok ? 1 : 0)
     m.errors.inc({ op }, reading.ok ? 0 : 1)
@@ -69,23 +89,29 @@ export function stateMetrics(registry: Registry, limits = { limitMs: LIMIT_MS, k
       return () => {
         if (readings !== mine) return
         readings = null
-        for (const gauge of [m.partitions, m.queueJobs, m.workers, m.up]) gauge.reset()
+        for (const gauge of [m.partitions, m.queueJobs, m.workers, m.up, m.feedSeries]) gauge.reset()
+        for (const gauge of [m.hotDays, m.hotRows, m.feedLag]) gauge.remove()
       }
     },
     async refresh() {
       if (readings === null) return
-      const [fromCatalog, fromQueue, beats] = await Promise.all(
-        [readings.partitions(), readings.queues(), readings.workers()])
+      const { partitions: rows, queues: jobs, workers: living, hot: held, lag: behind } = readings
+      const [fromCatalog, fromQueue, beats, estimate, late] = await Promise.all(
+        [rows(), jobs(), living(), held(), behind()])
       partitions(fromCatalog)
       queues(fromQueue)
       workers(beats)
+      hot(estimate)
+      lag(late)
       note('catalog', fromCatalog)
       note('queue', fromQueue)
     },
   }
 }
 
-function readingsOf({ keeper, queue }: StateSources, limits: { limitMs: number; keepMs: number }): Readings {
+function readingsOf(
+  { keeper, queue, hot, feedLag }: StateSources, limits: { limitMs: number; keepMs: number },
+): Readings {
   const read = async (): Promise<PartitionCounts> => {
     const counts = await Promise.all(
       DATASETS.map(async (dataset) => [dataset, await keeper.states({ datasets: [dataset] })] as const),
@@ -96,14 +122,31 @@ function readingsOf({ keeper, queue }: StateSources, limits: { limitMs: number; 
     partitions: keptReading({ read, ...limits }),
     queues: keptReading({ read: () => queue.counts(), ...limits }),
     workers: keptReading({ read: () => keeper.workers(), ...limits }),
+    hot: keptReading({ read: () => hot.estimate(), ...limits }),
+    lag: keptReading({ read: feedLag, ...limits }),
   }
+}
+
+/** A gauge without labels would show 0 where nothing is known. */
+function setOrRemove(gauge: Gauge, value: number | null): void {
+  if (value === null) gauge.remove()
+  else gauge.set(value)
 }
 
 function gaugesOf(registry: Registry) {
   const registers = [registry]
   const gauge = <L extends string>(name: string, help: string, labelNames: readonly L[]): Gauge<L> =>
     new Gauge({ name: `candlelake_${name}`, help, labelNames, registers })
+  const absent = (name: string, help: string): Gauge => {
+    const made = gauge(name, help, [])
+    made.remove()
+    return made
+  }
   return {
+    hotDays: absent('hot_days', 'Days that have hot rows.'),
+    hotRows: absent('hot_rows', 'Hot rows, by the estimates of the database.'),
+    feedLag: absent('feed_lag_seconds', 'Age of the oldest closed bar that a scheduled series lacks at its end.'),
+    feedSeries: gauge('feed_series', 'Series of the schedules that follow the exchange.', ['state']),
     partitions: gauge('partitions', 'Partitions in the catalog.', ['dataset', 'state']),
     queueJobs: gauge('queue_jobs', 'Jobs in the queues.', ['stage', 'state']),
     workers: gauge('workers', 'Workers by their last sign of life.', ['state']),

@@ -1,6 +1,7 @@
 import { Counter, Histogram, type Registry } from 'prom-client'
 import type { JobOutcome, Observe, WorkEvent } from '../domain/ports/observe.js'
 import { JOB_STAGES } from '../domain/states.js'
+import { feedMetrics } from './feed-metrics.js'
 
 const DURATION_BUCKETS = [0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600]
 const WAIT_BUCKETS = [0.1, 1, 5, 15, 60, 300, 900, 3_600, 14_400, 86_400]
@@ -15,7 +16,7 @@ type FinishedEvent = Extract<WorkEvent, { type: 'finished' }>
  * series. Codes are on `jobs` only, so that the product of all labels stays below 2,000 series.
  */
 export function workMetrics(registry: Registry): Observe {
-  const m = metricsOf(registry)
+  const [m, feed] = [metricsOf(registry), feedMetrics(registry)]
   // A counter that starts at 1 hides its first event from `increase()`.
   for (const stage of JOB_STAGES) [m.retries, m.fenced].forEach((counter) => counter.inc({ stage }, 0))
 
@@ -46,6 +47,7 @@ export function workMetrics(registry: Registry): Observe {
       case 'bytes': return m.received.inc({ stage: event.stage }, event.count)
       case 'finished': return finished(event)
       case 'tick': return m.ticks.inc({ op: event.task, outcome: event.outcome, code: event.code ?? '' })
+      case 'exchange': case 'fed': case 'subscriptions': case 'healed': return feed(event)
     }
   }
 }

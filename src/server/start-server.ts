@@ -1,4 +1,6 @@
 import type { Hono } from 'hono'
+import type { FeedLag } from '../domain/feed-lag.js'
+import type { HotStore } from '../domain/ports/hot-store.js'
 import type { JobQueue } from '../domain/ports/job-queue.js'
 import type { KeeperCatalog } from '../domain/ports/keeper-catalog.js'
 import type { Log } from '../domain/ports/observe.js'
@@ -30,6 +32,9 @@ export type ServerOptions = {
   readonly keeper: Pick<KeeperCatalog, 'states' | 'summary' | 'workers' | 'quarantine'>
   readonly plan: Pick<PlanCatalog, 'runs' | 'progress'>
   readonly queue: Pick<JobQueue, 'counts' | 'ping'>
+  readonly hot: Pick<HotStore, 'estimate'>
+  /** Of the series of all schedules of `tail`. */
+  readonly feedLag: () => Promise<FeedLag>
   /** Subscriptions to hot rows, for `/api/candles/…`. */
   readonly subscribe: Subscribe
   readonly metrics: Metrics
@@ -55,7 +60,7 @@ export type ServerOptions = {
 export async function startServer(o: ServerOptions): Promise<Listening> {
   assertSafeBind(o.host, o.credentials)
   const redact = redactor([...(o.secrets ?? []), ...(o.credentials ? [o.credentials.password] : [])])
-  const detach = o.metrics.readFrom({ keeper: o.keeper, queue: o.queue })
+  const detach = o.metrics.readFrom({ keeper: o.keeper, queue: o.queue, hot: o.hot, feedLag: o.feedLag })
   const streams = candleStreams({ subscribe: o.subscribe, log: o.log, ...o.streams })
   try {
     const app = secureApp({ ...o, redact }, (routes) => {

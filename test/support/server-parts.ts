@@ -71,6 +71,8 @@ export function serverParts(some: Partial<ServerOptions> = {}): ServerOptions {
     queue: {
       counts: () => Promise.resolve(countsOf({ waiting: 20, active: 2, failed: 1 })), ping: () => Promise.resolve(),
     },
+    hot: { estimate: () => Promise.resolve({ days: 30, rows: 1_296_000 }) },
+    feedLag: () => Promise.resolve({ stored: 29, empty: 1, behindSeconds: 0 }),
     subscribe: () => Promise.reject(new Error('nothing is told here')),
     ...some,
   }

@@ -4,7 +4,9 @@ import { PipelineError } from '../../domain/errors.js'
 import { US_PER_MS } from '../../domain/month.js'
 import { seriesKeyOf, type Series } from '../../domain/partition.js'
 import type { Exchange, ExchangePage } from '../../domain/ports/exchange.js'
+import type { ExchangeAnswer } from '../../domain/ports/observe.js'
 import { exchangeFailure, unreadable, unreachable } from './exchange-failure.js'
+import { heard } from './exchange-heard.js'
 import { klineRowOf } from './exchange-kline.js'
 import { openHttp, type Http } from './http.js'
 import type { HttpOptions } from './http-options.js'
@@ -15,6 +17,8 @@ export type ExchangeOptions = HttpOptions & {
   readonly exchangeUrl: string
   /** A pause that the exchange asks for is waited out up to so long, else told. Default: two minutes. */
   readonly patienceMs?: number
+  /** Hears of every request that was sent. */
+  readonly onAnswer?: (answer: ExchangeAnswer) => void
 }
 
 const LIMIT = 1_000
@@ -34,7 +38,7 @@ type Answer = { readonly value: unknown; readonly dateMs: number | null }
 
 /** A client of the exchange's public candles, spot. What it says to one request holds for all. @throws {BAD_CONFIG} */
 export function openExchange(o: ExchangeOptions): Exchange & { close(): Promise<void> } {
-  const http = openHttp(o.exchangeUrl, o)
+  const http = heard(openHttp(o.exchangeUrl, o), WEIGHT_MOST, (answer) => o.onAnswer?.(answer))
   const gate = new Gate(http.origin, o.patienceMs ?? PATIENCE_MS)
   return {
     nowUs: async (signal) => {

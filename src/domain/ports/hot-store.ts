@@ -45,6 +45,9 @@ export type HotStats = {
   readonly bytes: number
 }
 
+/** `rows` is what the database's own statistics say, close to the truth and without reading rows. */
+export type HotEstimate = { readonly days: number; readonly rows: number }
+
 /** What was found of a series on a day, and the object, by its ETag, that holds every row of it. */
 export type Held = DayContents & { readonly series: Series; readonly etag: string }
 
@@ -76,4 +79,7 @@ export interface HotStore extends HotRows {
     held: readonly Held[], o?: { readonly days?: readonly string[]; readonly done?: () => void },
   ): Promise<readonly Held[]>
   stats(): Promise<HotStats>
+  estimate(): Promise<HotEstimate>
+  /** The open time of the newest closed bar, µs, of each series that has one, by the series' key. */
+  newest(series: readonly Series[]): Promise<ReadonlyMap<string, bigint>>
 }

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../errors.js'
 import type { Finding } from '../findings.js'
-import type { Partition } from '../partition.js'
+import type { Partition, Series } from '../partition.js'
 import type { JobStage, Stage, State } from '../states.js'
 import type { TaskKind } from './schedules.js'
 
@@ -18,6 +18,21 @@ export type WorkEvent =
   | { readonly type: 'finished'; readonly partition: Partition; readonly state: State
       readonly findings: readonly Finding[]; readonly code: ErrorCode | null; readonly message: string | null }
   | { readonly type: 'tick'; readonly task: TaskKind; readonly outcome: TickOutcome; readonly code: ErrorCode | null }
+  | ExchangeAnswer
+  | { readonly type: 'fed'; readonly series: Series; readonly stored: number }
+  | { readonly type: 'subscriptions'; readonly open: number }
+  | { readonly type: 'healed'; readonly awayMs: number }
+
+/**
+ * A request to the exchange: the answer's status, null where none came, and the weight that this address has used in
+ * the minute, where the answer says so. At `weightLimit` this process waits for the next minute.
+ */
+export type ExchangeAnswer = {
+  readonly type: 'exchange'
+  readonly status: number | null
+  readonly usedWeight: number | null
+  readonly weightLimit: number
+}
 
 export type Observe = (event: WorkEvent) => void
 

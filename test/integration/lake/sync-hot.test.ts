@@ -5,6 +5,7 @@ import { writeKlineFile } from '../../../src/archive-server/kline-file.js'
 import { startArchiveServer, type ArchiveServer } from '../../../src/archive-server/server.js'
 import { syntheticCandles } from '../../../src/archive-server/synthetic-candles.js'
 import type { PipelineError } from '../../../src/domain/errors.js'
+import type { ExchangeAnswer } from '../../../src/domain/ports/observe.js'
 import { syncHot } from '../../../src/lake/sync-hot.js'
 import { BTC_1M, MINUTE_US, usAt } from '../../support/hot-candles.js'
 import { tinyServer } from '../../support/tiny-server.js'
@@ -104,6 +105,32 @@ describe('sync of hot rows from the exchange', () => {
     expect(outcome).to.equal(2_880)
     expect(ms).to.be.greaterThan(1_000)
     expect(server.faults.counts.tooManyRequests).to.equal(1)
+  })
+
+  it('tells of every request that was sent, its answer and its weight, and of none that was not', async () => {
+    const told: ExchangeAnswer[] = []
+    await exchange.close()
+    exchange = openExchange({
+      exchangeUrl: server.url, userAgent: 'test', patienceMs: 5_000, onAnswer: (answer) => void told.push(answer),
+    })
+    server.faults.set({ match: '/klines', tooManyRequests: { count: 1, retryAfterSeconds: 1 } })
+    await sync()
+    server.faults.clear()
+    expect(told.map(({ status }) => status)).to.deep.equal([200, 429, 200, 200, 200])
+    expect(told[4]?.weightLimit).to.equal(4_800)
+    const weights = told.flatMap(({ usedWeight }) => (usedWeight === null ? [] : [usedWeight]))
+    expect(weights).to.have.length.above(3)
+    for (const weight of weights) expect(weight).to.be.within(1, 100_000)
+    told.length = 0
+    server.faults.reset()
+    expect((await provoke({ match: '/klines', dropFrom: 0, times: 1 })).outcome).to.equal(0)
+    expect(server.faults.counts.dropFrom).to.equal(1)
+    expect(told.map(({ status }) => status), 'no answer, then one').to.deep.equal([null, 200])
+    told.length = 0
+    server.faults.reset()
+    expect((await provoke({ match: '/klines', bannedSeconds: 60, times: 1 })).outcome).to.equal('EXCHANGE_BANNED')
+    expect(await code(sync())).to.equal('EXCHANGE_BANNED')
+    expect(told.map(({ status }) => status), 'one request, and none during the ban').to.deep.equal([418])
   })
 
   it('says so when 429 asks for more patience than it has', async () => {

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { DATASETS } from '../../../src/domain/dataset.js'
 import { ERRORS, PipelineError, type ErrorCode } from '../../../src/domain/errors.js'
+import type { FeedLag } from '../../../src/domain/feed-lag.js'
 import { VERDICTS, type FindingCode } from '../../../src/domain/findings.js'
 import type { JobOutcome, WorkEvent } from '../../../src/domain/ports/observe.js'
 import { JOB_STAGES, STATES, type JobStage, type State } from '../../../src/domain/states.js'
@@ -15,6 +16,11 @@ const OUTCOMES: readonly JobOutcome[] = ['ok', 'retry', 'delayed', 'failed', 'qu
 const CODES = (Object.keys(ERRORS) as ErrorCode[]).filter((code) => !('asked' in ERRORS[code]))
 
 const fresh = (): Metrics => createMetrics({ version: '1.2.3', backend: 'redis', limits: { limitMs: 100, keepMs: 0 } })
+
+const { hot, feedLag } = serverParts()
+const HOT = { hot, feedLag }
+/** What a scrape shows of the state, by its names. */
+const OF_STATE = /candlelake_(up\{|partitions\{|queue_jobs|workers\{|hot_|feed_(lag|series))/
 
 type JobEvent = Extract<WorkEvent, { type: 'job' }>
 
@@ -82,10 +88,42 @@ describe('metrics of the work', () => {
     expect(series.get('candlelake_findings_total{code="GAP_UNKNOWN"}')).to.equal(2)
   })
 
+  it('counts what the exchange answers and what is stored, and knows no weight before it is told one', async () => {
+    const metrics = fresh()
+    const weightLimit = 4_800
+    const answered = (status: number | null, usedWeight: number | null): void =>
+      metrics.observe({ type: 'exchange', status, usedWeight, weightLimit })
+    answered(null, null)
+    const before = await scraped(metrics)
+    expect(before.get('candlelake_exchange_requests_total{code=""}')).to.equal(1)
+    expect([...before.keys()].filter((name) => /weight/.test(name))).to.deep.equal([])
+    answered(200, 12)
+    answered(429, 6_001)
+    answered(403, null)
+    for (const stored of [1_000, 440]) metrics.observe({ type: 'fed', series: partitionOf('BTCUSDT'), stored })
+    const series = await scraped(metrics)
+    for (const code of ['200', '429', '403']) {
+      expect(series.get(`candlelake_exchange_requests_total{code="${code}"}`), code).to.equal(1)
+    }
+    expect(series.get('candlelake_exchange_used_weight')).to.equal(6_001)
+    expect(series.get('candlelake_exchange_weight_limit')).to.equal(4_800)
+    expect(series.get('candlelake_feed_rows_total{dataset="spot-klines",interval="1h"}')).to.equal(1_440)
+  })
+
+  it('says how many subscriptions are open, and counts those that healed', async () => {
+    const metrics = fresh()
+    for (const open of [1, 2, 1]) metrics.observe({ type: 'subscriptions', open })
+    metrics.observe({ type: 'healed', awayMs: 800 })
+    const series = await scraped(metrics)
+    expect(series.get('candlelake_subscriptions')).to.equal(1)
+    expect(series.get('candlelake_subscriptions_healed_total')).to.equal(1)
+  })
+
   it('stays below 2,000 series whatever happens to 500 symbols, and names none of them', async () => {
     const metrics = fresh()
     const states = statesOf(Object.fromEntries(STATES.map((state) => [state, 1])))
     metrics.readFrom({
+      ...HOT,
       keeper: { states: () => Promise.resolve(states), workers }, queue: { counts: () => Promise.resolve(countsOf()) },
     })
     const findings = (Object.keys(VERDICTS) as FindingCode[]).map((code) => ({ code, count: 1, example: null }))
@@ -112,6 +150,7 @@ describe('metrics of the state', () => {
     const metrics = fresh()
     const states = statesOf({ verified: 7, late: 1 })
     metrics.readFrom({
+      ...HOT,
       keeper: {
         states: (filter) => Promise.resolve(filter?.datasets?.[0] === 'um-klines' ? states : statesOf({})),
         workers: async () => [...(await workers()), ...(await workers()).map((one) => ({ ...one, lost: true }))],
@@ -127,21 +166,44 @@ describe('metrics of the state', () => {
     expect(series.get('candlelake_up{op="catalog"}')).to.equal(1)
   })
 
+  it('reads what is hot, and how far it is behind; a lag that nobody knows is not shown as 0', async () => {
+    const metrics = fresh()
+    let lag: FeedLag = { stored: 3, empty: 1, behindSeconds: 61.5 }
+    metrics.readFrom({
+      keeper: { states: () => Promise.resolve(statesOf({})), workers },
+      queue: { counts: () => Promise.resolve(countsOf()) },
+      hot: { estimate: () => Promise.resolve({ days: 31, rows: 44_640 }) }, feedLag: () => Promise.resolve(lag),
+    })
+    const series = await scraped(metrics)
+    expect([series.get('candlelake_hot_days'), series.get('candlelake_hot_rows')]).to.deep.equal([31, 44_640])
+    expect(series.get('candlelake_feed_lag_seconds')).to.equal(61.5)
+    const counted = ['stored', 'empty'].map((state) => series.get(`candlelake_feed_series{state="${state}"}`))
+    expect(counted).to.deep.equal([3, 1])
+    lag = { stored: 0, empty: 4, behindSeconds: null }
+    const later = await scraped(metrics)
+    expect(later.get('candlelake_feed_lag_seconds')).to.equal(undefined)
+    expect(later.get('candlelake_feed_series{state="empty"}')).to.equal(4)
+  })
+
   it('survives a catalog that is down and queues that hang, says so, and shows no old figures', async () => {
     const metrics = fresh()
     const refused = new PipelineError('CATALOG_UNREACHABLE', 'refused')
     let down = false
     metrics.readFrom({
+      hot: { estimate: () => (down ? Promise.reject(refused) : hot.estimate()) },
+      feedLag: () => (down ? Promise.reject(refused) : feedLag()),
       keeper: {
         states: () => (down ? Promise.reject(refused) : Promise.resolve(statesOf({ late: 1 }))),
         workers: () => (down ? Promise.reject(refused) : workers()),
       },
       queue: { counts: () => (down ? new Promise(() => undefined) : Promise.resolve(countsOf())) },
     })
-    expect((await scraped(metrics)).get('candlelake_partitions{dataset="cm-klines",state="late"}')).to.equal(1)
+    const before = await scraped(metrics)
+    expect(before.get('candlelake_partitions{dataset="cm-klines",state="late"}')).to.equal(1)
+    expect([before.get('candlelake_hot_days'), before.get('candlelake_feed_lag_seconds')]).to.deep.equal([30, 0])
     down = true
     const series = await scraped(metrics)
-    expect([...series.keys()].filter((name) => /candlelake_(partitions|queue_jobs|workers)\{/.test(name))).to.deep.equal([])
+    expect([...series.keys()].filter((name) => OF_STATE.test(name) && !name.includes('_up{'))).to.deep.equal([])
     expect(series.get('candlelake_up{op="catalog"}')).to.equal(0)
     expect(series.get('candlelake_up{op="queue"}')).to.equal(0)
     expect(series.get('candlelake_scrape_errors_total{op="catalog"}')).to.equal(1)
@@ -153,9 +215,10 @@ describe('metrics of the state', () => {
   it('a process that watches nothing shows no state, and none is left when watching ends', async () => {
     const metrics = fresh()
     const shown = async (): Promise<string[]> =>
-      [...(await scraped(metrics)).keys()].filter((name) => /candlelake_(up|partitions|queue_jobs|workers)\{/.test(name))
+      [...(await scraped(metrics)).keys()].filter((name) => OF_STATE.test(name))
     expect(await shown()).to.deep.equal([])
     const end = metrics.readFrom({
+      ...HOT,
       keeper: { states: () => Promise.resolve(statesOf({ late: 1 })), workers },
       queue: { counts: () => Promise.resolve(countsOf()) },
     })

@@ -20,7 +20,8 @@ type Service = {
 type Container = {
   readonly image: string
   readonly args: readonly string[]
-  readonly env?: readonly Named[]
+  readonly env?: readonly (Named & { readonly value?: string })[]
+  readonly ports: readonly (Named & { readonly containerPort: number })[]
   readonly livenessProbe: { readonly httpGet: { readonly path: string } }
   readonly readinessProbe: { readonly httpGet: { readonly path: string } }
   readonly securityContext: { readonly readOnlyRootFilesystem: boolean; readonly capabilities: { drop: readonly string[] } }
@@ -36,7 +37,10 @@ type Manifest = {
   readonly metadata: Named
   readonly data?: Readonly<Record<string, string>>
   readonly spec: {
-    readonly template: { readonly spec: Pod }
+    readonly replicas?: number
+    readonly template: { readonly metadata: { readonly labels: Readonly<Record<string, string>> }; readonly spec: Pod }
+    readonly selector: { readonly matchLabels: Readonly<Record<string, string>> }
+    readonly podMetricsEndpoints: readonly { readonly port: string }[]
     readonly scaleTargetRef: Named
     readonly triggers: readonly { readonly metadata: { readonly query: string } }[]
   }
@@ -89,6 +93,11 @@ describe('the compose files', () => {
     expect([...stages].sort()).to.deep.equal([...JOB_STAGES].sort())
   })
 
+  it('run the schedules in one service', () => {
+    const running = ours.filter(([, { command }]) => [command].flat()[0] === 'schedule')
+    expect(running.map(([name, { command }]) => [name, command])).to.deep.equal([['schedule', ['schedule', 'run']]])
+  })
+
   it('lock every container of the program, and give it longer than its grace to end', () => {
     expect(ours.map(([name]) => name)).to.deep.equal(['download', 'convert', 'publish', 'schedule', 'server', 'candlelake'])
     for (const [name, service] of ours) {
@@ -129,8 +138,34 @@ describe('the manifests for Kubernetes', () => {
     expect(Object.fromEntries(scaled)).to.deep.equal(Object.fromEntries(wanted))
   })
 
+  it('run the schedules in one deployment that nothing scales, with a port that is scraped', () => {
+    const running = deployments.filter((one) => containerOf(one).args[0] === 'schedule')
+    expect(running.map((one) => [one.metadata.name, containerOf(one).args, one.spec.replicas]))
+      .to.deep.equal([['candlelake-schedule', ['schedule', 'run'], 1]])
+    const [one] = running as [Manifest]
+    const { env, ports: [port] } = containerOf(one)
+    expect(env).to.deep.include({ name: 'METRICS_PORT', value: String(port?.containerPort) })
+    const monitor = manifests.find(({ kind }) => kind === 'PodMonitor')
+    expect(one.spec.template.metadata.labels).to.include(monitor?.spec.selector.matchLabels)
+    expect(monitor?.spec.podMetricsEndpoints.map((endpoint) => endpoint.port)).to.deep.equal([port?.name])
+  })
+
+  it('are all applied', () => {
+    const { resources } = parse(read('ops/kubernetes/kustomization.yaml')) as { resources: string[] }
+    const files = readdirSync(join(CHECKOUT, 'ops/kubernetes')).filter((name) => name !== 'kustomization.yaml')
+    expect(resources.toSorted()).to.deep.equal(files.toSorted())
+  })
+
+  it('ask Prometheus for metrics that there are', () => {
+    const asked = ['autoscale', 'monitor'].flatMap((name) =>
+      [...read(`ops/kubernetes/${name}.yaml`).matchAll(/candlelake_[a-z_]+/g)].map(([metric]) => metric))
+    const documented = [...read('docs/metrics.md').matchAll(/^\| `(candlelake_[a-z_]+)`/gm)].map(([, name]) => name)
+    expect(asked).to.include.members(['candlelake_queue_jobs', 'candlelake_feed_lag_seconds'])
+    expect(asked.filter((name) => !documented.includes(name))).to.deep.equal([])
+  })
+
   it('lock every pod, probe it without a password, and give workers longer than their grace to end', () => {
-    expect(deployments).to.have.length(4)
+    expect(deployments).to.have.length(5)
     for (const one of deployments) {
       const { template: { spec: pod } } = one.spec
       const { securityContext, livenessProbe, readinessProbe, args } = containerOf(one)
@@ -144,9 +179,30 @@ describe('the manifests for Kubernetes', () => {
   })
 })
 
-describe('the unit for systemd', () => {
-  it('waits longer than the grace of a worker', () => {
-    const wait = /^TimeoutStopSec=(\d+)$/m.exec(read('ops/systemd/candlelake-worker@.service'))?.[1]
-    expect(Number(wait)).to.be.above(graceSeconds + 5)
+describe('the units for systemd', () => {
+  const names = readdirSync(join(CHECKOUT, 'ops/systemd'))
+  const units = Object.fromEntries(names.map((name) => [name, read(`ops/systemd/${name}`)]))
+  const worker = units['candlelake-worker@.service'] ?? ''
+  const schedule = units['candlelake-schedule.service'] ?? ''
+  const valueOf = (unit: string, key: string): string | undefined => new RegExp(`^${key}=(.*)$`, 'm').exec(unit)?.[1]
+
+  it('wait longer than the grace of a worker', () => {
+    expect(Number(valueOf(worker, 'TimeoutStopSec'))).to.be.above(graceSeconds + 5)
+  })
+
+  it('run the stages that are named, and the schedules', () => {
+    expect(Object.keys(units)).to.have.length(2)
+    const program = '/usr/bin/node /opt/candlelake/bin/candlelake.js'
+    expect(valueOf(worker, 'ExecStart')).to.equal(`${program} worker --stages %I`)
+    expect(valueOf(schedule, 'ExecStart')).to.equal(`${program} schedule run`)
+    const named = [...worker.matchAll(/candlelake-worker@([a-z,]+)/g)].flatMap(([, list = '']) => list.split(','))
+    expect(named.toSorted()).to.deep.equal([...JOB_STAGES].sort())
+  })
+
+  it('lock both alike, and take 143 for an orderly end', () => {
+    const own = /^(Description|ExecStart|TimeoutStopSec|MemoryMax)=/
+    const rulesOf = (unit: string) => unit.split('\n').filter((line) => !line.startsWith('#') && !own.test(line))
+    expect(rulesOf(schedule)).to.deep.equal(rulesOf(worker))
+    expect(rulesOf(schedule)).to.include.members(['SuccessExitStatus=143', 'ProtectSystem=strict'])
   })
 })

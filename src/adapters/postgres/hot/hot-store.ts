@@ -4,6 +4,7 @@ import type { HotRows, HotStats, HotStore, HotView } from '../../../domain/ports
 import type { Slice } from '../../../domain/slice.js'
 import type { Db } from '../rows.js'
 import { existingDays, sharedLocks } from './days.js'
+import { estimate, newest } from './estimate.js'
 import { contents, remove, seriesOf } from './retention.js'
 import { candleOf, idOf, isClosed, isIn, selected, usOf, type HotRow } from './rows.js'
 import type { HotPool } from './session.js'
@@ -21,6 +22,8 @@ export function hotStore(db: Kysely<unknown>, hot: HotPool): HotStore {
     seriesOf: (day) => seriesOf(db, day),
     remove: (held, o) => remove(db, held, o),
     stats: () => stats(db),
+    estimate: () => estimate(db),
+    newest: (series) => newest(db, series),
   }
 }
 
