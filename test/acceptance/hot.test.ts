@@ -76,7 +76,7 @@ describe('acceptance: candlelake hot', function () {
     ])
     const [first] = jsonLines((await hot('prune', '--json')).stdout)
     expect(first?.['kept']).to.deep.equal([{
-      series: { dataset: 'spot-klines', symbol: 'HOTUSDT', interval: '1d' }, rows: 1, why: 'differs',
+      series: { dataset: 'spot-klines', symbol: 'HOTUSDT', interval: '1d' }, rows: 1, why: 'differs', differing: 1,
       differences: [{ openTime: '2024-01-05T00:00:00.000Z', column: 'close', hot: '7.5', warm: close }],
     }])
   })

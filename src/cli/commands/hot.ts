@@ -128,7 +128,8 @@ async function runPrune(context: Context, flags: FlagValues): Promise<number> {
   const app = await context.openApp()
   const days: PrunedDay[] = []
   for await (const day of app.pruneHot({ dryRun, signal })) {
-    days.push(day)
+    // Shown below and not kept: where every row of every series differs, they are millions.
+    days.push({ ...day, kept: day.kept.map((one) => ({ ...one, differences: [] })) })
     if (out.json && !out.quiet) out.resultJson({ v: 1, type: 'day', ...day, kept: day.kept.map(withInstants) })
     for (const kept of out.json ? [] : day.kept) {
       const [partition, text, bad] = [seriesKeyOf(kept.series), keptInWords(day.day, kept), kept.why === 'differs']
