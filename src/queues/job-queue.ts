@@ -67,7 +67,9 @@ async function countsOf(backend: QueueBackend, stage: JobStage): Promise<QueueCo
 }
 
 /** Null for a job that has not failed, and for one that is not there. */
-async function failureOf(backend: QueueBackend, { stage, partition, generation }: Omit<Job, 'kind'>): Promise<string | null> {
+async function failureOf(
+  backend: QueueBackend, { stage, partition, generation }: Omit<Job, 'kind'>,
+): Promise<string | null> {
   return await within(LOOK_MS, backend.at, async () => {
     const job = await backend.queue(stage).getJob(jobIdOf(stage, partition, generation))
     return job && (await job.isFailed()) ? job.failedReason : null

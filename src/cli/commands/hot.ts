@@ -105,7 +105,7 @@ async function runLoad(context: Context, flags: FlagValues, text = ''): Promise<
   const seconds = (Date.now() - startedMs) / 1_000
   const unstored = seen.rows === seen.stored ? '' : `, stored ${plural(seen.stored, 'row')}: the rest is better known`
   if (out.json) out.resultJson({ v: 1, type: 'summary', ...seen, seconds })
-  else if (seen.rows === 0) out.result(file === undefined ? 'Nothing that is verified matches.' : 'The file has no rows.')
+  else if (seen.rows === 0) out.result(file ? 'The file has no rows.' : 'Nothing that is verified matches.')
   else out.result(`Loaded ${plural(seen.rows, 'row')} in ${formatSeconds(seconds)}${unstored}.`)
   return interrupts.ending?.code ?? 0
 }

@@ -76,7 +76,7 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
 type Jobs = Awaited<ReturnType<App['enqueueMigrations']>>
 
 /** Jobs that gave up on a month that stays: no state of the month says so. */
-async function failuresOf(app: App, jobs: Jobs, stay: readonly MonthToMigrate[]): Promise<readonly Rendering.Failure[]> {
+async function failuresOf(app: App, jobs: Jobs, stay: readonly MonthToMigrate[]): Promise<Rendering.Failure[]> {
   const keys = new Set(stay.map(({ partition }) => partitionKeyOf(partition)))
   const asked = jobs.filter(({ partition }) => keys.has(partitionKeyOf(partition)))
   if (asked.length === 0) return []
@@ -84,7 +84,9 @@ async function failuresOf(app: App, jobs: Jobs, stay: readonly MonthToMigrate[])
   return found.map(({ job, why }) => ({ partition: partitionKeyOf(job.partition), why }))
 }
 
-function tellFailures({ out }: Context, { failureLine }: typeof Rendering, failures: readonly Rendering.Failure[]): void {
+function tellFailures(
+  { out }: Context, { failureLine }: typeof Rendering, failures: readonly Rendering.Failure[],
+): void {
   for (const failure of failures) {
     if (out.json && !out.quiet) out.resultJson({ v: 1, type: 'failure', ...failure })
     else if (!out.json) out.result(failureLine(failure, out.width, out.paint.out))
@@ -158,7 +160,10 @@ function figuresOf(
 type Renderer = Pick<typeof Rendering, 'reportJson' | 'differingLine' | 'monthLine'>
 
 /** Every month that stays and every report, as JSON; as text only what differs, and with -v the rest. */
-function tell({ out }: Context, { reportJson, differingLine, monthLine }: Renderer, stay: readonly MonthToMigrate[], reports: readonly StoredReport[]): void {
+function tell(
+  { out }: Context, { reportJson, differingLine, monthLine }: Renderer,
+  stay: readonly MonthToMigrate[], reports: readonly StoredReport[],
+): void {
   for (const { partition, ...month } of stay) {
     if (out.json && !out.quiet) out.resultJson({ v: 1, type: 'month', ...month, partition: partitionKeyOf(partition) })
     else if (!out.json && out.verbose) out.note(monthLine({ partition, ...month }))

@@ -39,7 +39,8 @@ describe('hot rows', () => {
     const weak = await openCatalog({ connection, maxConnections: 2, applicationName: 'test' })
     try {
       expect(await weak.hot.save(BTC_1M, hotBars('2024-01-01T00:01Z', 3), 'closed')).to.equal(3)
-      const refusal = await failingWith('BAD_CONFIG', () => weak.hot.save(BTC_1M, hotBars('2024-01-02T00:00Z', 3), 'closed'))
+      const newDay = hotBars('2024-01-02T00:00Z', 3)
+      const refusal = await failingWith('BAD_CONFIG', () => weak.hot.save(BTC_1M, newDay, 'closed'))
       expect(refusal.message).to.equal('the catalog says: permission denied for schema candlelake')
       expect(refusal.do).to.match(/role of DATABASE_URL/)
     } finally {

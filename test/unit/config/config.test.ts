@@ -49,7 +49,8 @@ describe('configuration', () => {
   it('refuses a transaction pooler and says what to use, without showing the address', async () => {
     const pooler = 'postgres://postgres.ref:hush@aws-0-eu-central-1.pooler.supabase.com'
     const direct = 'postgres://u:hush@db.ref.supabase.co'
-    const marked = ['true', '1', 'TRUE', 'false&pgbouncer=true'].map((word) => `postgres://u:hush@db/x?pgbouncer=${word}`)
+    const words = ['true', '1', 'TRUE', 'false&pgbouncer=true']
+    const marked = words.map((word) => `postgres://u:hush@db/x?pgbouncer=${word}`)
     const inQuery = [`${pooler}/x?port=6543`, `postgres://u:hush@db/x?host=db.ref.supabase.co&port=6543`]
     const spelled = ['postgres://u:hush@DB.REF.SUPABASE.CO:6543/x', `${direct}.:6543/x`]
     const addresses = [`${pooler}:6543/postgres`, `${direct}:6543/postgres`, ...marked, ...inQuery, ...spelled]

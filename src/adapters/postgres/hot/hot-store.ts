@@ -71,7 +71,8 @@ export function hotRows(db: Db): HotRows {
 function hasRows(day: Day): RawBuilder<unknown> {
   const [from, to] = [dayStartUs(day), dayStartUs(day) + US_PER_DAY].map((us) => sql.lit(instantText(us)))
   return sql`select ${sql.lit(day)} as day from s where exists (select from hot_candles c
-    where c.series_id = s.id and ${isClosed} and c.open_time >= ${from}::timestamptz and c.open_time < ${to}::timestamptz)`
+    where c.series_id = s.id and ${isClosed}
+      and c.open_time >= ${from}::timestamptz and c.open_time < ${to}::timestamptz)`
 }
 
 /**
