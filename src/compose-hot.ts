@@ -76,7 +76,8 @@ async function openText(file: string): Promise<Readable> {
   if (file === '-') return process.stdin
   const stream = createReadStream(file)
   try {
-    await once(stream, 'open')
+    // A folder is opened as a file is, and refused when it is read.
+    await once(stream, 'readable')
   } catch (thrown) {
     const why = errnoOf(thrown) ?? 'unknown reason'
     const facts = { at: '--csv', do: 'name another one' }

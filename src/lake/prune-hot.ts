@@ -1,4 +1,5 @@
 import type { Difference } from '../domain/compare-rows.js'
+import { DIFFERENCES_MAX } from '../domain/migration.js'
 import { dayStartUs, US_PER_DAY } from '../domain/month.js'
 import type { Series } from '../domain/partition.js'
 import type { Held } from '../domain/ports/hot-store.js'
@@ -13,8 +14,17 @@ export type Kept = {
   readonly series: Series
   readonly rows: number
   readonly why: 'late' | 'differs' | 'changed' | 'busy'
+  /** Values of rows that the month lacks or has otherwise, and the first of them, at most `DIFFERENCES_MAX`. */
+  readonly differing: number
   readonly differences: readonly Difference[]
 }
+
+type Differing = Pick<Kept, 'differing' | 'differences'>
+
+const NONE: Differing = { differing: 0, differences: [] }
+
+const firstOf = (all: readonly Difference[]): Differing =>
+  ({ differing: all.length, differences: all.slice(0, DIFFERENCES_MAX) })
 
 /** What became of a UTC day: rows that left hot, or would, and the series that stay. */
 export type PrunedDay = {
@@ -44,13 +54,13 @@ export async function* pruneHot(o: PruneOptions): AsyncGenerator<PrunedDay> {
     for (const { series, rows } of await o.hot.seriesOf(day)) {
       if (o.signal.aborted) return
       const is = await compareDays(o, sliceOf(series, dayStartUs(day), dayStartUs(day) + US_PER_DAY))
-      if (is === null) kept.push({ series, rows, why: 'late', differences: [] })
-      else if (is.differences.length > 0) kept.push({ series, rows, why: 'differs', differences: is.differences })
+      if (is === null) kept.push({ series, rows, why: 'late', ...NONE })
+      else if (is.differences.length > 0) kept.push({ series, rows, why: 'differs', ...firstOf(is.differences) })
       else held.push(...is.held)
     }
     const removed = o.dryRun ? held : await release(o.hot, day, held)
     const left = held.filter((one) => !(removed ?? []).includes(one))
-    for (const { series, rows } of left) kept.push({ series, rows, why: removed ? 'changed' : 'busy', differences: [] })
+    for (const { series, rows } of left) kept.push({ series, rows, why: removed ? 'changed' : 'busy', ...NONE })
     const rows = (removed ?? []).reduce((sum, one) => sum + one.rows, 0)
     yield { day, series: removed?.length ?? 0, rows, kept }
   }

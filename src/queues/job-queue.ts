@@ -10,7 +10,7 @@ import { within } from './queue-error.js'
 /** Jobs a call: 1,000 take 50-100 ms on either backend, and no more than that waits behind them. */
 const CHUNK = 1_000
 
-const COUNTS_MS = 10_000
+const LOOK_MS = 10_000
 
 /** The sending side of the queues. Closing it closes the backend. */
 export function openJobQueue(backend: QueueBackend): JobQueue {
@@ -43,6 +43,15 @@ export function openJobQueue(backend: QueueBackend): JobQueue {
       return alive
     },
 
+    async failures(jobs) {
+      const found: { job: Omit<Job, 'kind'>; why: string }[] = []
+      for (const job of jobs) {
+        const why = await failureOf(backend, job)
+        if (why !== null) found.push({ job, why })
+      }
+      return found
+    },
+
     ping: () => backend.ping(),
     close: () => backend.close(),
   }
@@ -52,9 +61,19 @@ export function openJobQueue(backend: QueueBackend): JobQueue {
 const COUNTED = ['wait', 'prioritized', 'paused', 'active', 'delayed', 'completed', 'failed'] as JobType[]
 
 async function countsOf(backend: QueueBackend, stage: JobStage): Promise<QueueCounts> {
-  const counts = await within(COUNTS_MS, backend.at, () => backend.queue(stage).getBackend().getCounts(COUNTED))
+  const counts = await within(LOOK_MS, backend.at, () => backend.queue(stage).getBackend().getCounts(COUNTED))
   const [wait = 0, prioritized = 0, paused = 0, active = 0, delayed = 0, completed = 0, failed = 0] = counts
   return { waiting: wait + prioritized + paused, active, delayed, completed, failed }
+}
+
+/** Null for a job that has not failed, and for one that is not there. */
+async function failureOf(
+  backend: QueueBackend, { stage, partition, generation }: Omit<Job, 'kind'>,
+): Promise<string | null> {
+  return await within(LOOK_MS, backend.at, async () => {
+    const job = await backend.queue(stage).getJob(jobIdOf(stage, partition, generation))
+    return job && (await job.isFailed()) ? job.failedReason : null
+  })
 }
 
 /** Jobs by stage, at most `CHUNK` together, otherwise in the order given. */

@@ -76,7 +76,7 @@ describe('acceptance: candlelake hot', function () {
     ])
     const [first] = jsonLines((await hot('prune', '--json')).stdout)
     expect(first?.['kept']).to.deep.equal([{
-      series: { dataset: 'spot-klines', symbol: 'HOTUSDT', interval: '1d' }, rows: 1, why: 'differs',
+      series: { dataset: 'spot-klines', symbol: 'HOTUSDT', interval: '1d' }, rows: 1, why: 'differs', differing: 1,
       differences: [{ openTime: '2024-01-05T00:00:00.000Z', column: 'close', hot: '7.5', warm: close }],
     }])
   })
@@ -88,6 +88,9 @@ describe('acceptance: candlelake hot', function () {
     expect(refused).to.deep.include({ code: 'CORRUPT', message: 'open cannot be "1e5"', at: `${path} line 2` })
     const absent = errorOf(await hot('load', SERIES, '--csv', join(home.dir, 'none.csv'), '--json'))
     expect(absent).to.deep.include({ code: 'BAD_USAGE', at: '--csv', message: 'the file cannot be read (ENOENT)' })
+    const folder = errorOf(await hot('load', SERIES, '--csv', home.dir, '--json'))
+    expect(folder).to.deep.include({ code: 'BAD_USAGE', message: 'the file cannot be read (EISDIR)' })
+    expect((await hot('load', SERIES, '--csv', csv('empty.csv', []))).stdout).to.equal('The file has no rows.\n')
     const month = errorOf(await hot('load', `${SERIES}/2024-01`, '--csv', path, '--json'))
     expect(month).to.deep.include({ code: 'BAD_PARTITION', do: `use ${SERIES}` })
   })

@@ -1,5 +1,5 @@
 import { expect } from 'chai'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { archive, serveFolder, type Archive } from '../support/archive.js'
 import { jsonLines, lastJson, runCli, temporaryHome, type Ended, type Home } from '../support/cli.js'
@@ -101,6 +101,21 @@ describe('acceptance: candlelake migrate', function () {
     expect(ended.stdout.split('\n')[0]).to.equal(
       `${KEY}  1 of 4 rows differ: the month lacks 2024-01-01T00:30:00.000Z`)
     expect(ended.stdout).to.match(/4 rows past retention stay/)
+  })
+
+  it('a month that cannot be compared is named with the reason, and is no success', async () => {
+    const lost = { symbol: 'LOSTUSDT', interval: '1h' } as const
+    await served.months(lost, ['2024-01'])
+    const range = ['--symbols', 'LOSTUSDT', '--intervals', '1h', '--from', '2024-01', '--to', '2024-01', '-q']
+    expect((await run('backfill', ...range)).code).to.equal(0)
+    expect((await run('hot', 'load', 'spot-klines/LOSTUSDT/1h')).code).to.equal(0)
+    rmSync(join(home.dir, 'lake/spot-klines/lostusdt/1h/2024-01/data.parquet'))
+    const detached = await run('migrate', '--symbols', 'LOSTUSDT', '--detach')
+    expect(detached.stdout).to.equal('Enqueued 1 month. Work on it with: candlelake worker\n')
+    const ended = await run('migrate', '--symbols', 'LOSTUSDT')
+    expect(ended.code, ended.stderr).to.equal(2)
+    expect(ended.stdout).to.match(/^x spot-klines\/LOSTUSDT\/1h\/2024-01 {2}OBJECT_ABSENT: there is no such object/)
+    expect(ended.stdout).to.match(/744 rows past retention stay\.\n1 month failed\.\n$/)
   })
 
   it('a month in quarantine keeps its rows hot, and is no success', async () => {

@@ -84,6 +84,19 @@ export function marketDataRepositoryContract({ name, open }: RepositoryHarness):
       await failingWith('BAD_RANGE', async () => repository.getByDateRange({ ...BTC, fromUs: 5n, toUs: 5n }))
     })
 
+    it('takes ranges that begin before 1970 and end when no calendar reaches', async () => {
+      const rows = bars('2024-01-31T22:00Z', 4)
+      await repository.save(BTC, rows)
+      const ever = sliceOf(BTC, -1n, 2n ** 62n)
+      expect(await repository.getByDateRange(ever)).to.deep.equal(rows)
+      expect(await repository.exists(ever)).to.equal(true)
+      for (const never of [sliceOf(BTC, -(2n ** 62n), 0n), sliceOf(BTC, 253_402_300_800_000_000n, 2n ** 62n)]) {
+        expect(await repository.getByDateRange(never)).to.deep.equal([])
+        expect(await repository.deleteByDateRange(never)).to.equal(0)
+      }
+      expect(await repository.deleteByDateRange(ever)).to.equal(4)
+    })
+
     it('keeps series apart', async () => {
       const eth = { ...BTC, symbol: 'ETHUSDT' }
       const um: Series = { ...BTC, dataset: 'um-klines' }

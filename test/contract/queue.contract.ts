@@ -107,6 +107,7 @@ export function queueContract(name: string, make: () => Promise<QueuePlace>): vo
         await bench.queue.enqueue([jobOf(9, { kind: 'incremental' })])
         const asked = [completed, failed, delayed, active, waiting, unknown, jobOf(9)]
         expect((await bench.queue.alive(asked)).map(idOf)).to.deep.equal([delayed, active, waiting, jobOf(9)].map(idOf))
+        expect(await bench.queue.failures(asked)).to.deep.equal([{ job: failed, why: 'CORRUPT: rows conflict' }])
         end()
       })
 

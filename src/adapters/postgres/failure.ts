@@ -18,6 +18,8 @@ const STATES: readonly (readonly [RegExp, Verdict])[] = [
   [/^(08|57P0[1-5]|25P0[34])/, { code: 'CATALOG_UNREACHABLE', broken: true }],
   [/^(53300|53400|28|3D000)/, { code: 'CATALOG_UNREACHABLE', broken: true }],
   [/^(53200|57014|40001|40P01|25006|58030)/, { code: 'CATALOG_UNREACHABLE', broken: false }],
+  // A right that the role lacks: waiting does not help.
+  [/^42501/, { code: 'BAD_CONFIG', broken: false }],
   [/^53100/, { code: 'DISK_FULL', broken: false }],
   [/^55P03/, { code: 'LEASE_HELD', broken: false }],
 ]
@@ -25,6 +27,7 @@ const STATES: readonly (readonly [RegExp, Verdict])[] = [
 const DO: Partial<Record<ErrorCode, string>> = {
   CATALOG_UNREACHABLE: 'check that the database runs and that DATABASE_URL is right',
   DISK_FULL: "free space on the database's disk",
+  BAD_CONFIG: "let the role of DATABASE_URL own the tables of the catalog's schema and create others there",
   LEASE_HELD: 'wait: somebody else is changing the same partition',
 }
 

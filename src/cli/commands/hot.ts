@@ -105,7 +105,7 @@ async function runLoad(context: Context, flags: FlagValues, text = ''): Promise<
   const seconds = (Date.now() - startedMs) / 1_000
   const unstored = seen.rows === seen.stored ? '' : `, stored ${plural(seen.stored, 'row')}: the rest is better known`
   if (out.json) out.resultJson({ v: 1, type: 'summary', ...seen, seconds })
-  else if (seen.rows === 0) out.result('Nothing that is verified matches.')
+  else if (seen.rows === 0) out.result(file ? 'The file has no rows.' : 'Nothing that is verified matches.')
   else out.result(`Loaded ${plural(seen.rows, 'row')} in ${formatSeconds(seconds)}${unstored}.`)
   return interrupts.ending?.code ?? 0
 }
@@ -128,7 +128,8 @@ async function runPrune(context: Context, flags: FlagValues): Promise<number> {
   const app = await context.openApp()
   const days: PrunedDay[] = []
   for await (const day of app.pruneHot({ dryRun, signal })) {
-    days.push(day)
+    // Shown below and not kept: where every row of every series differs, they are millions.
+    days.push({ ...day, kept: day.kept.map((one) => ({ ...one, differences: [] })) })
     if (out.json && !out.quiet) out.resultJson({ v: 1, type: 'day', ...day, kept: day.kept.map(withInstants) })
     for (const kept of out.json ? [] : day.kept) {
       const [partition, text, bad] = [seriesKeyOf(kept.series), keptInWords(day.day, kept), kept.why === 'differs']

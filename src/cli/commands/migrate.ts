@@ -51,7 +51,7 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
   const jobs = await app.enqueueMigrations(wanted.map(({ partition }) => partition))
   if (flags['detach'] === true) {
     if (context.out.json) context.out.resultJson({ v: 1, type: 'summary', detached: true, months: wanted.length })
-    else context.out.result(`Enqueued ${wanted.length} months. Work on them with: candlelake worker`)
+    else context.out.result(render.renderDetached(wanted.length))
     return 0
   }
   if (jobs.length > 0) await work(context, app, { jobs, wanted, concurrency })
@@ -61,17 +61,40 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
     .filter(({ partition }) => keys.has(partitionKeyOf(partition)))
   const stay = left.filter(({ partition }) => keys.has(partitionKeyOf(partition)))
   tell(context, render, stay, reports)
-  const failed = await countOf(app, stay, (state) => state === 'failed' || state === 'quarantined')
+  const failures = await failuresOf(app, jobs, stay)
+  tellFailures(context, render, failures)
+  const refused = await countOf(app, stay, (state) => state === 'failed' || state === 'quarantined')
+  const failed = refused + failures.length
   const figures = { ...figuresOf(wanted, stay, reports), failed }
   const seconds = (Date.now() - startedMs) / 1_000
   if (context.out.json) context.out.resultJson({ v: 1, type: 'summary', dryRun: false, ...figures, seconds })
-  else context.out.result(...render.renderMigrations(figures, seconds))
+  else context.out.result(...render.renderMigrations({ ...figures, refused }, seconds))
   const { ending } = context.interrupts
   return ending?.code ?? (figures.differing > 0 || failed > 0 ? 2 : 0)
 }
 
+type Jobs = Awaited<ReturnType<App['enqueueMigrations']>>
+
+/** Jobs that gave up on a month that stays: no state of the month says so. */
+async function failuresOf(app: App, jobs: Jobs, stay: readonly MonthToMigrate[]): Promise<Rendering.Failure[]> {
+  const keys = new Set(stay.map(({ partition }) => partitionKeyOf(partition)))
+  const asked = jobs.filter(({ partition }) => keys.has(partitionKeyOf(partition)))
+  if (asked.length === 0) return []
+  const found = await (await app.queue()).failures(asked)
+  return found.map(({ job, why }) => ({ partition: partitionKeyOf(job.partition), why }))
+}
+
+function tellFailures(
+  { out }: Context, { failureLine }: typeof Rendering, failures: readonly Rendering.Failure[],
+): void {
+  for (const failure of failures) {
+    if (out.json && !out.quiet) out.resultJson({ v: 1, type: 'failure', ...failure })
+    else if (!out.json) out.result(failureLine(failure, out.width, out.paint.out))
+  }
+}
+
 type Work = {
-  readonly jobs: Awaited<ReturnType<App['enqueueMigrations']>>
+  readonly jobs: Jobs
   readonly wanted: readonly MonthToMigrate[]
   readonly concurrency: ReturnType<typeof concurrencyOf>
 }
@@ -126,7 +149,7 @@ function matcherOf(flags: FlagValues): (series: Series) => boolean {
 
 function figuresOf(
   wanted: readonly MonthToMigrate[], stay: readonly MonthToMigrate[], reports: readonly StoredReport[],
-): Omit<Rendering.MigrationFigures, 'failed'> {
+): Omit<Rendering.MigrationFigures, 'failed' | 'refused'> {
   const rowsOf = (some: readonly MonthToMigrate[]): number => some.reduce((sum, { rows }) => sum + rows, 0)
   const [rows, kept] = [rowsOf(wanted), rowsOf(stay)]
   const built = stay.filter(({ step }) => step.kind === 'wait' && step.why === 'built').length
@@ -134,14 +157,16 @@ function figuresOf(
   return { months: wanted.length, rows, removed: Math.max(0, rows - kept), built, kept, differing }
 }
 
-type Renderer = Pick<typeof Rendering, 'reportJson' | 'differingLine'>
+type Renderer = Pick<typeof Rendering, 'reportJson' | 'differingLine' | 'monthLine'>
 
 /** Every month that stays and every report, as JSON; as text only what differs, and with -v the rest. */
-function tell({ out }: Context, { reportJson, differingLine }: Renderer, stay: readonly MonthToMigrate[], reports: readonly StoredReport[]): void {
+function tell(
+  { out }: Context, { reportJson, differingLine, monthLine }: Renderer,
+  stay: readonly MonthToMigrate[], reports: readonly StoredReport[],
+): void {
   for (const { partition, ...month } of stay) {
-    const [key, step] = [partitionKeyOf(partition), month.step]
-    if (out.json && !out.quiet) out.resultJson({ v: 1, type: 'month', ...month, partition: key })
-    else if (!out.json && out.verbose) out.note(`${key}  ${month.rows} rows: ${step.kind === 'wait' ? step.why : step.kind}`)
+    if (out.json && !out.quiet) out.resultJson({ v: 1, type: 'month', ...month, partition: partitionKeyOf(partition) })
+    else if (!out.json && out.verbose) out.note(monthLine({ partition, ...month }))
   }
   for (const report of reports) {
     if (out.json && !out.quiet) out.resultJson(reportJson(report))

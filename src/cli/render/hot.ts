@@ -28,12 +28,12 @@ const WHY: Readonly<Record<Kept['why'], string>> = {
 }
 
 /** Rows of a series that stay: `2024-01-31: 3 rows stay, the month has others: no 00:03:00, close 7 for 7.5 at …`. */
-export function keptInWords(day: string, { rows, why, differences }: Kept): string {
+export function keptInWords(day: string, { rows, why, differing, differences }: Kept): string {
   const stay = `${day}: ${plural(rows, 'row')} ${rows === 1 ? 'stays' : 'stay'}, ${WHY[why]}`
   const [first] = differences
   if (first === undefined) return stay
   const what = first.column === null ? 'it lacks' : `${first.column} is ${first.warm} and not ${first.hot} at`
-  const more = differences.length > 1 ? `, and ${formatCount(differences.length - 1)} more` : ''
+  const more = differing > 1 ? `, and ${formatCount(differing - 1)} more` : ''
   return `${stay}: ${what} ${instant(first.openTimeUs)}${more}`
 }
 

@@ -2,7 +2,9 @@ import type { StoredReport } from '../../domain/migration.js'
 import { isoOfUs } from '../../domain/month.js'
 import { partitionKeyOf } from '../../domain/partition.js'
 import type { MonthToMigrate } from '../../lake/plan-migrations.js'
+import { renderFinding } from './findings.js'
 import { formatCount, formatSeconds, plural } from './format.js'
+import type { Paint } from './paint.js'
 
 /** Rows past retention before and after, of the months that had some. */
 export type MigrationFigures = {
@@ -12,11 +14,15 @@ export type MigrationFigures = {
   readonly built: number
   readonly kept: number
   readonly differing: number
-  /** Months that stay since they failed or are in quarantine. */
+  /** Months that stay since they failed, are in quarantine, or could not be compared or removed. */
   readonly failed: number
+  /** Those of them that failed in a stage or are in quarantine. */
+  readonly refused: number
 }
 
-/** `Would compare 2 months, 89,280 rows, and build 1. Nothing was changed.` */
+const NOTHING = 'No hot row is past retention.'
+
+/** `Would compare 2 months, 89,280 rows, build 1. Nothing was changed.` */
 export function renderToMigrate(months: readonly MonthToMigrate[]): string {
   const of = (kind: MonthToMigrate['step']['kind']): readonly MonthToMigrate[] =>
     months.filter(({ step }) => step.kind === kind)
@@ -24,19 +30,33 @@ export function renderToMigrate(months: readonly MonthToMigrate[]): string {
   const rest = [['build', 'build'], ['join', 'wait for'], ['wait', 'leave']] as const
   const more = rest.flatMap(([kind, verb]) => (of(kind).length > 0 ? [`${verb} ${formatCount(of(kind).length)}`] : []))
   const what = [`compare ${plural(of('reconcile').length, 'month')}, ${plural(rows, 'row')}`, ...more].join(', ')
-  return months.length === 0 ? 'No hot row is past retention.' : `Would ${what}. Nothing was changed.`
+  return months.length === 0 ? NOTHING : `Would ${what}. Nothing was changed.`
 }
+
+export const renderDetached = (months: number): string => (months === 0 ? NOTHING
+  : `Enqueued ${plural(months, 'month')}. Work on ${months === 1 ? 'it' : 'them'} with: candlelake worker`)
 
 /** What a migration came to. */
 export function renderMigrations(f: MigrationFigures, seconds: number): readonly string[] {
-  if (f.months === 0) return ['No hot row is past retention.']
+  if (f.months === 0) return [NOTHING]
   const built = f.built > 0 ? `, ${plural(f.built, 'late month')} built from hot rows` : ''
   const kept = f.kept > 0 ? ` ${plural(f.kept, 'row')} past retention ${f.kept === 1 ? 'stays' : 'stay'}.` : ''
   const done = `Let ${plural(f.removed, 'row')} of ${plural(f.months, 'month')} go in ${formatSeconds(seconds)}${built}.${kept}`
   const differing = f.differing > 0 ? [`${plural(f.differing, 'row')} differed. See: candlelake hot reports`] : []
-  const failed = f.failed > 0 ? [`${plural(f.failed, 'month')} failed. See: candlelake quarantine list`] : []
+  const see = f.refused > 0 ? ' See: candlelake quarantine list' : ''
+  const failed = f.failed > 0 ? [`${plural(f.failed, 'month')} failed.${see}`] : []
   return [done, ...differing, ...failed]
 }
+
+/** A month that stays: `spot-klines/BTCUSDT/1m/2024-01  44,640 rows: built`. */
+export const monthLine = ({ partition, rows, step }: MonthToMigrate): string =>
+  `${partitionKeyOf(partition)}  ${plural(rows, 'row')}: ${step.kind === 'wait' ? step.why : step.kind}`
+
+/** A month whose job gave up, by its key, and what it said. */
+export type Failure = { readonly partition: string; readonly why: string }
+
+export const failureLine = ({ partition, why }: Failure, width: number | null, paint: Paint): string =>
+  renderFinding({ partition, text: why, bad: true, width, paint })
 
 /** A report as one object: instants are ISO 8601. */
 export const reportJson = ({ id: _, partition, at: when, differences, ...report }: StoredReport): object => ({

@@ -16,6 +16,10 @@ export interface JobQueue {
   counts(): Promise<Readonly<Record<JobStage, QueueCounts>>>
   /** Those of the given jobs that are waiting, delayed or active. */
   alive(jobs: readonly Omit<Job, 'kind'>[]): Promise<readonly Omit<Job, 'kind'>[]>
+  /** Those of the given jobs that have failed for good, and with what: `OBJECT_ABSENT: there is no such object`. */
+  failures(
+    jobs: readonly Omit<Job, 'kind'>[],
+  ): Promise<readonly { readonly job: Omit<Job, 'kind'>; readonly why: string }[]>
   ping(): Promise<void>
   close(): Promise<void>
 }

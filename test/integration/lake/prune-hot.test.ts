@@ -24,7 +24,7 @@ describe('retention of hot rows', () => {
   it('a day leaves when it is old enough and a verified month holds every row of it', async () => {
     await save(BTC_1M, '2024-01-30T23:50Z', 20)
     expect((await h.prune({ now: NOW }))[0]).to.deep.equal({ day: '2024-01-30', series: 0, rows: 0, kept: [
-      { series: BTC_1M, rows: 10, why: 'late', differences: [] },
+      { series: BTC_1M, rows: 10, why: 'late', differing: 0, differences: [] },
     ] })
     await h.publish(BTC_1M, '2024-01', hotBars('2024-01-30T23:00Z', 500), { provisional: true })
     expect((await h.prune({ now: NOW })).map(({ rows }) => rows), 'a provisional month').to.deep.equal([0, 0])
@@ -47,11 +47,22 @@ describe('retention of hot rows', () => {
     await h.catalog.hot.save(BTC_1M, [{ ...hotBar(usAt('2024-01-31T00:01Z')), close: '7' }], 'closed')
     const [day] = await h.prune({ now: NOW })
     const close = String(Number(hotBar(usAt('2024-01-31T00:01Z')).close))
-    expect(day).to.deep.include({ rows: 0, kept: [{ series: BTC_1M, rows: 3, why: 'differs', differences: [
+    const differs = { series: BTC_1M, rows: 3, why: 'differs', differing: 2 }
+    expect(day).to.deep.include({ rows: 0, kept: [{ ...differs, differences: [
       { openTimeUs: usAt('2024-01-31T00:01Z'), column: 'close', hot: '7', warm: close },
       { openTimeUs: usAt('2024-01-31T00:03Z'), column: null, hot: null, warm: null },
     ] }] })
     expect(await h.repository.getByDateRange(YEAR)).to.have.length(4)
+  })
+
+  it('of a day that differs everywhere the first differences are named, and all are counted', async () => {
+    await h.publish(BTC_1M, '2024-01', hotBars('2024-01-31T00:00Z', 1_440))
+    const other = hotBars('2024-01-31T00:00Z', 1_440).map((row) => ({ ...row, closeTimeUs: row.closeTimeUs - 1n }))
+    await h.catalog.hot.save(BTC_1M, other, 'closed')
+    const [kept] = (await h.prune({ now: NOW }))[0]?.kept ?? []
+    expect(kept).to.deep.include({ rows: 1_440, why: 'differs', differing: 1_440 })
+    expect(kept?.differences).to.have.length(1_000)
+    expect(kept?.differences[0]).to.deep.include({ openTimeUs: usAt('2024-01-31'), column: 'closeTimeUs' })
   })
 
   it('a late series keeps its own rows of a day, not those of others', async () => {
@@ -59,7 +70,8 @@ describe('retention of hot rows', () => {
     await save(ETH, '2024-01-31T00:00Z', 7)
     await h.publish(BTC_1M, '2024-01', hotBars('2024-01-31T00:00Z', 5))
     const [day] = await h.prune({ now: NOW })
-    expect(day).to.deep.include({ series: 1, rows: 5, kept: [{ series: ETH, rows: 7, why: 'late', differences: [] }] })
+    const late = { series: ETH, rows: 7, why: 'late', differing: 0, differences: [] }
+    expect(day).to.deep.include({ series: 1, rows: 5, kept: [late] })
     expect(await h.catalog.hot.read(YEAR)).to.deep.equal([])
     expect(await h.repository.getLatest(ETH, 9)).to.have.length(7)
     await h.publish(ETH, '2024-01', hotBars('2024-01-31T00:00Z', 7))

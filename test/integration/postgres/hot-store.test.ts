@@ -1,8 +1,10 @@
 import { expect } from 'chai'
 import { COPY_FROM_ROWS } from '../../../src/adapters/postgres/hot/write.js'
+import { openCatalog } from '../../../src/adapters/postgres/connect.js'
 import type { HotCandle } from '../../../src/domain/hot-candle.js'
 import { PipelineError } from '../../../src/domain/errors.js'
 import { sliceOf } from '../../../src/domain/slice.js'
+import { failingWith } from '../../support/failing-with.js'
 import { BTC_1M, hotBar, hotBars, MINUTE_US, usAt } from '../../support/hot-candles.js'
 import { openFresh, type Opened } from './catalog-fixture.js'
 
@@ -28,9 +30,28 @@ describe('hot rows', () => {
     expect(await catalog.hot.read(YEAR)).to.deep.equal([row])
   })
 
+  it('of a new day are refused to a role that may make no table, with what to do', async () => {
+    await catalog.hot.save(BTC_1M, hotBars('2024-01-01T00:00Z', 3), 'closed')
+    const role = `writer_${process.pid}`
+    await catalog.pool.query(`create role ${role} login password 'of-the-writer'; grant usage on schema candlelake to ${role};
+      grant select, insert, update, delete on all tables in schema candlelake to ${role}`)
+    const connection = { ...catalog.connection, user: role, password: 'of-the-writer' }
+    const weak = await openCatalog({ connection, maxConnections: 2, applicationName: 'test' })
+    try {
+      expect(await weak.hot.save(BTC_1M, hotBars('2024-01-01T00:01Z', 3), 'closed')).to.equal(3)
+      const newDay = hotBars('2024-01-02T00:00Z', 3)
+      const refusal = await failingWith('BAD_CONFIG', () => weak.hot.save(BTC_1M, newDay, 'closed'))
+      expect(refusal.message).to.equal('the catalog says: permission denied for schema candlelake')
+      expect(refusal.do).to.match(/role of DATABASE_URL/)
+    } finally {
+      await weak.close()
+      await catalog.pool.query(`drop owned by ${role}; drop role ${role}`)
+    }
+  })
+
   it('are the same by arrays and by COPY, new rows and replaced ones', async () => {
-    const many = hotBars('2024-01-30T00:00Z', COPY_FROM_ROWS + 1_000)
-    const few = hotBars('2024-01-30T12:00Z', COPY_FROM_ROWS - 1, 1)
+    const many = hotBars('2024-01-30T12:00Z', COPY_FROM_ROWS + 2_000)
+    const few = hotBars('2024-01-31T00:00Z', COPY_FROM_ROWS - 1, 1)
     expect(await catalog.hot.save(BTC_1M, many, 'closed')).to.equal(many.length)
     expect(await catalog.hot.save(BTC_1M, few, 'closed')).to.equal(few.length)
     expect(await catalog.hot.read(YEAR)).to.deep.equal([...many.slice(0, 720), ...few, ...many.slice(720 + few.length)])

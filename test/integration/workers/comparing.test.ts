@@ -16,7 +16,7 @@ const WORKERS = 8
 const PARTITIONS = 12
 const PERIOD_MS = 1_000
 const unused = (): never => expect.fail('not asked for in these tests')
-const queue: JobQueue = { enqueue: unused, alive: (rows) => Promise.resolve(rows), counts: unused, ping: unused, close: unused }
+const queue: JobQueue = { enqueue: unused, alive: (rows) => Promise.resolve(rows), counts: unused, failures: unused, ping: unused, close: unused }
 const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 
 describe('published objects compared by many workers', function () {

@@ -54,7 +54,7 @@ describe('a month of which the archive has three daily files', function () {
       const unused = (): never => expect.fail('not asked for')
       const queue: JobQueue = {
         enqueue: (jobs) => (enqueued.push(...jobs), Promise.resolve()),
-        counts: unused, alive: unused, ping: unused, close: unused,
+        counts: unused, failures: unused, alive: unused, ping: unused, close: unused,
       }
       const { ports, close } = await stagePorts({ archiveUrl: server.url, scratch: home.path, catalog: catalog.stage, queue, engine })
       undo.push(close)

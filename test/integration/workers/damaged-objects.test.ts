@@ -19,7 +19,7 @@ import { advancedTo, claimed, newPartitions, openFresh, planned, verifiedAs, typ
 const unused = (): never => expect.fail('not asked for in these tests')
 const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined }
 const queue: JobQueue = {
-  enqueue: () => Promise.resolve(), alive: (rows) => Promise.resolve(rows), counts: unused, ping: unused, close: unused,
+  enqueue: () => Promise.resolve(), alive: (rows) => Promise.resolve(rows), counts: unused, failures: unused, ping: unused, close: unused,
 }
 const { signal } = new AbortController()
 

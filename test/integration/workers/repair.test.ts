@@ -43,7 +43,7 @@ describe('published objects compared with the catalog', function () {
       return Promise.resolve()
     },
     alive: (rows) => Promise.resolve(rows),
-    counts: unused, ping: unused, close: unused,
+    counts: unused, failures: unused, ping: unused, close: unused,
   }
   const put = async (key: string, text: string): Promise<void> => {
     const path = join(folder.path, 'some')

@@ -37,7 +37,7 @@ describe('a stage run by a worker', function () {
         enqueued.push(...jobs)
         return Promise.resolve()
       },
-      counts: unused, alive: unused, ping: unused, close: unused,
+      counts: unused, failures: unused, alive: unused, ping: unused, close: unused,
     }
     const opened = await stagePorts({
       archiveUrl: archive.server.url, scratch: archive.scratch, catalog: catalog.stage, queue,

@@ -49,14 +49,19 @@ describe('configuration', () => {
   it('refuses a transaction pooler and says what to use, without showing the address', async () => {
     const pooler = 'postgres://postgres.ref:hush@aws-0-eu-central-1.pooler.supabase.com'
     const direct = 'postgres://u:hush@db.ref.supabase.co'
-    const marked = 'postgres://u:hush@db/x?pgbouncer=true'
-    for (const address of [`${pooler}:6543/postgres`, `${direct}:6543/postgres`, marked]) {
+    const words = ['true', '1', 'TRUE', 'false&pgbouncer=true']
+    const marked = words.map((word) => `postgres://u:hush@db/x?pgbouncer=${word}`)
+    const inQuery = [`${pooler}/x?port=6543`, `postgres://u:hush@db/x?host=db.ref.supabase.co&port=6543`]
+    const spelled = ['postgres://u:hush@DB.REF.SUPABASE.CO:6543/x', `${direct}.:6543/x`]
+    const addresses = [`${pooler}:6543/postgres`, `${direct}:6543/postgres`, ...marked, ...inQuery, ...spelled]
+    for (const address of addresses) {
       for (const name of ['DATABASE_URL', 'QUEUE_URL']) {
         const problems = await problemsOf({ environment: { [name]: address } })
         expect(problems).to.include(name).and.include('session pooler (port 5432)').and.not.include('hush')
       }
     }
-    for (const address of [`${pooler}:5432/postgres`, 'postgres://u@db:6543/x', `${direct}:5432/postgres`]) {
+    const others = [`${pooler}:6543/x?port=5432`, `${direct}/x?pgbouncer=false`, 'postgres://u@db/x?port=6543']
+    for (const address of [`${pooler}:5432/postgres`, 'postgres://u@db:6543/x', `${direct}:5432/postgres`, ...others]) {
       const { config } = await resolveConfig(sources({ environment: { DATABASE_URL: address } }))
       expect(config.databaseUrl).to.equal(address)
     }

@@ -1,12 +1,12 @@
-import { CompiledQuery, sql, type Kysely } from 'kysely'
-import { dayStartUs, US_PER_DAY } from '../../../domain/month.js'
+import { CompiledQuery, sql, type Kysely, type RawBuilder } from 'kysely'
+import { dayStartUs, US_PER_DAY, type Day } from '../../../domain/month.js'
 import type { HotRows, HotStats, HotStore, HotView } from '../../../domain/ports/hot-store.js'
 import type { Slice } from '../../../domain/slice.js'
 import type { Db } from '../rows.js'
 import { existingDays, sharedLocks } from './days.js'
 import { estimate, newest } from './estimate.js'
 import { contents, remove, seriesOf } from './retention.js'
-import { candleOf, idOf, isClosed, isIn, selected, usOf, type HotRow } from './rows.js'
+import { candleOf, idOf, instantText, isClosed, isIn, selected, usOf, type HotRow } from './rows.js'
 import type { HotPool } from './session.js'
 import { warmMonths } from './warm-months.js'
 import { save } from './write.js'
@@ -58,17 +58,24 @@ export function hotRows(db: Db): HotRows {
       return rows[0]?.found ?? false
     },
     days: async (s) => {
-      // One look into the key for each day, in place of a walk over all rows.
       const days = await existingDays(db)
-      const { rows } = await sql<{ day: string }>`
-        select d.day from unnest(${days}::text[]) with ordinality as d(day, n), (select ${idOf(s)} as id) s
-        where exists (select from hot_candles c where c.series_id = s.id and ${isClosed}
-          and c.open_time >= (d.day || ' 00:00:00+00')::timestamptz
-          and c.open_time < (d.day || ' 00:00:00+00')::timestamptz + interval '24 hours')
-        order by d.n`.execute(db)
-      return rows.map(({ day }) => day)
+      if (days.length === 0) return []
+      const { rows } = await sql<{ day: string }>`with s as materialized (select ${idOf(s)} as id)
+        ${sql.join(days.map(hasRows), sql` union all `)}`.execute(db)
+      return rows.map(({ day }) => day).sort()
     },
   }
+}
+
+/**
+ * One look into the key of a day, in place of a walk over its rows. The day is written out: as a parameter of a join it
+ * would have every look pass by all partitions, 10.6 s for 1,500 of them in place of 0.3.
+ */
+function hasRows(day: Day): RawBuilder<unknown> {
+  const [from, to] = [dayStartUs(day), dayStartUs(day) + US_PER_DAY].map((us) => sql.lit(instantText(us)))
+  return sql`select ${sql.lit(day)} as day from s where exists (select from hot_candles c
+    where c.series_id = s.id and ${isClosed}
+      and c.open_time >= ${from}::timestamptz and c.open_time < ${to}::timestamptz)`
 }
 
 /**

@@ -1,6 +1,6 @@
 import { sql, type RawBuilder } from 'kysely'
 import { HOT_NUMBERS, STANDINGS, type HotCandle } from '../../../domain/hot-candle.js'
-import { US_PER_MS } from '../../../domain/month.js'
+import { US_PER_MS, YEAR_10000_US } from '../../../domain/month.js'
 import type { Series } from '../../../domain/partition.js'
 
 /** Columns of `hot_candles` beside the key's series and the standing, in the order of a row's values. */
@@ -62,7 +62,10 @@ export const idOf = ({ dataset, symbol, interval }: Series): RawBuilder<number |
 
 /** The condition that a row `c` has one of these open times. */
 export const isIn = ({ fromUs, toUs }: { fromUs: bigint; toUs: bigint }): RawBuilder<boolean> => sql<boolean>`
-  c.open_time >= ${instantText(fromUs)}::timestamptz and c.open_time < ${instantText(toUs)}::timestamptz`
+  c.open_time >= ${boundText(fromUs)}::timestamptz and c.open_time < ${boundText(toUs)}::timestamptz`
+
+/** Any instant as the end of a range: no row lies outside of those that `instantText` can write. */
+const boundText = (us: bigint): string => us < 0n ? '-infinity' : us >= YEAR_10000_US ? 'infinity' : instantText(us)
 
 /** The condition that a row `c` is of a closed bar. */
 export const isClosed: RawBuilder<boolean> = sql`c.standing >= ${sql.lit(STANDINGS.indexOf('closed'))}`

@@ -13,6 +13,7 @@ describe('failures of the catalog', () => {
     ['a server without room, or that knows us not', ['53300', '28P01', '3D000'], 'CATALOG_UNREACHABLE', true],
     ['a statement that took too long or lost a deadlock', ['57014', '40P01', '40001', '25006'], 'CATALOG_UNREACHABLE', false],
     ['a full disk', ['53100'], 'DISK_FULL', false],
+    ['a right that the role lacks', ['42501'], 'BAD_CONFIG', false],
     ['a row that stays locked', ['55P03'], 'LEASE_HELD', false],
     ['a statement that is wrong', ['23514', '42P01', '22P05'], null, false],
   ]
