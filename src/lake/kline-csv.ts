@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { CSV_FIELDS } from '../domain/candle.js'
+import { classifyFirstLine } from '../domain/csv-header.js'
 import { PipelineError } from '../domain/errors.js'
 import type { HotCandle } from '../domain/hot-candle.js'
 
@@ -8,20 +9,18 @@ const BATCH_ROWS = 16_384
 const NUMBER = /^-?\d{1,30}(\.\d{1,18})?$/
 /** Milliseconds have 13 digits until 2286, microseconds 16. */
 const TIME = /^\d{13}(\d{3})?$/
-/** Names, and no number: whatever else the first line is, it is a row, and refused if it is none. */
-const HEADER = /^[a-z_]/i
 const BYTE_ORDER_MARK = /^\ufeff/
 
 /**
  * Rows of klines CSV as the archive writes it, with or without a header, times in milliseconds or microseconds.
- * @throws {CORRUPT} naming the line
+ * @throws {CORRUPT} naming the line; the first one where its names stand in another order
  */
 export async function* klineCsvRows(text: Readable, name: string): AsyncGenerator<HotCandle[]> {
   let line = 0
   let batch: HotCandle[] = []
   for await (const read of createInterface({ input: text, crlfDelay: Infinity })) {
     const one = ++line === 1 ? read.replace(BYTE_ORDER_MARK, '') : read
-    if (one === '' || (line === 1 && HEADER.test(one))) continue
+    if (one === '' || (line === 1 && classifyFirstLine(one) !== 'row')) continue
     batch.push(rowOf(one.split(','), `${name} line ${line}`))
     if (batch.length < BATCH_ROWS) continue
     yield batch

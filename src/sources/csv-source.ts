@@ -1,10 +1,10 @@
 import { CSV_FIELDS } from '../domain/candle.js'
+import { classifyFirstLine } from '../domain/csv-header.js'
 import type { FindingCode } from '../domain/findings.js'
 import type { TimeRange } from '../domain/month.js'
 import { CLOSE_TIME, grow, OPEN_TIME, setInteger, TRADES, type CandleRows } from './candle-rows.js'
 import { BadCell, parseDecimal, parseTime, storeCount, storeValue, type Decimal } from './csv-cell.js'
 import { readFastRows, takerAboveTotal, type ReadState } from './csv-fast-rows.js'
-import { classifyFirstLine } from './csv-header.js'
 import { corrupt, type FindingsLog } from './findings-log.js'
 
 /** A row of twelve numbers has some 130 bytes; what is longer than this is no row. */

@@ -8,6 +8,9 @@ import { memberOf, realArchiveDir } from '../support/real-archive.js'
 const SERIES = 'spot-klines/HOTUSDT/1d'
 const JANUARY = { symbol: 'HOTUSDT', interval: '1d', month: '2024-01' } as const
 
+const HEADER =
+  'open_time,open,high,low,close,volume,close_time,quote_volume,count,taker_buy_volume,taker_buy_quote_volume,ignore'
+
 describe('acceptance: candlelake hot', function () {
   this.timeout(240_000)
   let served: Archive
@@ -59,7 +62,7 @@ describe('acceptance: candlelake hot', function () {
     const lines = served.lines(JANUARY)
     const fields = lines[4]?.split(',') ?? []
     const changed = fields.map((field, i) => (i === 4 ? '7.5' : field)).join(',')
-    const path = csv('HOTUSDT-1d-2024-01.csv', ['open_time,open,high,low,close', ...lines.slice(0, 4), changed])
+    const path = csv('HOTUSDT-1d-2024-01.csv', [HEADER, ...lines.slice(0, 4), changed])
     expect((await hot('load', SERIES, '--csv', path)).stdout).to.match(/^Loaded 5 rows in/)
     const later = csv('later.csv', served.lines({ ...JANUARY, month: '2024-03' }).slice(0, 1))
     expect((await hot('load', SERIES, '--csv', later)).code).to.equal(0)

@@ -1,4 +1,4 @@
-import { CSV_FIELDS } from '../domain/candle.js'
+import { CSV_FIELDS } from './candle.js'
 
 /** The header that the archive writes; `count` is our `trades`. */
 const USUAL = CSV_FIELDS.map((name) => (name === 'trades' ? 'count' : name))
