@@ -51,6 +51,52 @@ describe('a worker of ticks', function () {
   })
 })
 
+describe('a tick that a full queue keeps from making the next one', function () {
+  this.timeout(60_000)
+
+  /** A queue that is full when a tick is taken and has room again after `fullMs`; gives when ticks ran after that. */
+  const afterFull = async ({ fullMs, lockMs }: { fullMs: number; lockMs: number }) => {
+    const server = await startRedis()
+    const admin = new Redis(server.url)
+    const backend = await openBackend({ url: server.url })
+    const said: string[] = []
+    let ticks = 0
+    const worker = backend.ticks({
+      name: 'test', lockMs, concurrency: 4, onError: ({ message }) => said.push(message),
+      run: () => Promise.resolve(void ticks++),
+    })
+    try {
+      await openSchedules(backend).put({ name: 'tail', cron: '* * * * * *', task: TASK })
+      await until('a tick', () => ticks > 0)
+      await admin.config('SET', 'maxmemory', 1)
+      await until('the next one cannot be made', () => said.some((one) => one.includes('next iteration')))
+      await sleep(fullMs)
+      await admin.config('SET', 'maxmemory', 0)
+      const [freeMs, before] = [Date.now(), ticks]
+      await until('a tick', () => ticks > before, 30_000)
+      const lateMs = Date.now() - freeMs
+      await until('four more', () => ticks > before + 4, 30_000)
+      return { lateMs, active: await backend.schedules().getActiveCount() }
+    } finally {
+      await worker.close()
+      await backend.close()
+      admin.disconnect()
+      await server.stop()
+    }
+  }
+
+  it('runs when there is room again, not when its lock has run out', async () => {
+    const { lateMs } = await afterFull({ fullMs: 1_000, lockMs: 20_000 })
+    expect(lateMs).to.be.below(5_000)
+  })
+
+  it('is taken over where its lock has run out, and the next ones come on time meanwhile', async () => {
+    const { lateMs, active } = await afterFull({ fullMs: 4_000, lockMs: 2_000 })
+    expect(lateMs).to.be.below(5_000)
+    expect(active, 'left behind').to.be.at.most(1)
+  })
+})
+
 describe('what a tick does', function () {
   this.timeout(30_000)
   let place: QueuePlace
