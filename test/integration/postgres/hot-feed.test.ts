@@ -138,6 +138,12 @@ const listeners = async ({ pool }: Catalog): Promise<number> => {
   return rows[0]?.n ?? 0
 }
 
+const cutListener = async ({ pool }: Catalog): Promise<number | null> => {
+  const { rowCount } = await pool.query(`select pg_terminate_backend(pid) from pg_stat_activity
+    where query like 'listen%' and datname = current_database()`)
+  return rowCount
+}
+
 describe('a subscription through trouble', () => {
   it('heals what was missed while its connection was gone, corrections too', async () => {
     const catalog = await openFresh()
@@ -149,9 +155,7 @@ describe('a subscription through trouble', () => {
     try {
       await catalog.hot.save(BTC_1M, hotBars(T0, 2), 'closed')
       await until('rows', () => events.length === 1)
-      const { rowCount } = await catalog.pool.query(`select pg_terminate_backend(pid) from pg_stat_activity
-        where query like 'listen%' and datname = current_database()`)
-      expect(rowCount, 'connections cut').to.equal(1)
+      expect(await cutListener(catalog), 'connections cut').to.equal(1)
       await catalog.hot.save(BTC_1M, [hotBar(usAt(T0), 3), hotBar(usAt(T0) + 2n * MINUTE_US)], 'closed')
       await until('healing', () => events.some(({ type }) => type === 'healed'))
       await catalog.hot.save(BTC_1M, [hotBar(usAt(T0) + 3n * MINUTE_US)], 'closed')
@@ -163,6 +167,28 @@ describe('a subscription through trouble', () => {
       expect(states).to.deep.equal(['away', 'live'])
     } finally {
       await subscription.close()
+      await catalog.drop()
+    }
+  })
+
+  it('one whose onState throws ends, and takes nobody else with it', async () => {
+    const catalog = await openFresh()
+    const events: FeedEvent[] = []
+    const wrong = new Error('onState is wrong')
+    const thrower = await catalog.feed.subscribe({ ...BTC_1M, symbol: 'ETHUSDT' }, () => undefined, {
+      onState: () => {
+        throw wrong
+      },
+    })
+    const other = await catalog.feed.subscribe(BTC_1M, (event) => void events.push(event))
+    try {
+      expect(await cutListener(catalog), 'connections cut').to.equal(1)
+      await until('healing', () => events.some(({ type }) => type === 'healed'))
+      expect(await thrower.ended).to.equal(wrong)
+      await catalog.hot.save(BTC_1M, hotBars(T0, 1), 'closed')
+      await until('a row after it', () => events.some(({ type }) => type === 'candles'))
+    } finally {
+      await other.close()
       await catalog.drop()
     }
   })
