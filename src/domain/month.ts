@@ -9,6 +9,8 @@ export type TimeRange = { readonly fromUs: bigint; readonly toUs: bigint }
 
 export const US_PER_MS = 1_000n
 export const US_PER_DAY = 86_400_000_000n
+/** Instants are written with years of four digits. */
+export const YEAR_10000_US = 253_402_300_800_000_000n
 
 /** @throws {BAD_RANGE} */
 export function parseMonth(text: string): Month {

@@ -1,6 +1,7 @@
 import type { NumericType } from '../domain/candle.js'
 import { PipelineError } from '../domain/errors.js'
 import { HOT_NUMBERS, type HotCandle } from '../domain/hot-candle.js'
+import { YEAR_10000_US } from '../domain/month.js'
 import { seriesKeyOf, type Series } from '../domain/partition.js'
 import type { HotStore } from '../domain/ports/hot-store.js'
 import type { MarketDataRepository } from '../domain/ports/market-data-repository.js'
@@ -9,8 +10,6 @@ import type { Candle } from './candle.js'
 
 const PRICES: ReadonlySet<string> = new Set(['open', 'high', 'low', 'close'])
 const SCALE = 8
-/** Instants are written with years of four digits. */
-const YEAR_10000_US = 253_402_300_800_000_000n
 
 /** Hot rows alone, closed bars only, numbers as in a lake of this type. What is saved counts as REST's closed bars. */
 export function hotRepository<N>(store: HotStore, numericType: NumericType): MarketDataRepository<Candle<N>> {

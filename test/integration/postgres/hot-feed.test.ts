@@ -123,7 +123,9 @@ describe('a subscription to hot rows', () => {
   })
 
   it('refuses a cursor that is none', async () => {
-    expect(await codeOf(follow({ after: 'x' }))).to.equal('BAD_USAGE')
+    for (const after of ['x', '', '-1', '1.', '1.999999999999999999', '1'.repeat(16)]) {
+      expect(await codeOf(follow({ after })), after).to.equal('BAD_USAGE')
+    }
     expect(await codeOf(follow({ last: 1_001 }))).to.equal('BAD_USAGE')
     expect(await listeners(catalog)).to.equal(0)
   })
