@@ -5,6 +5,7 @@ import { sliceOf } from '../../../src/domain/slice.js'
 import { BTC_1M, hotBar, hotBars, MINUTE_US, usAt } from '../../support/hot-candles.js'
 import { until } from '../../support/cli.js'
 import { openSilentPooler } from '../../support/silent-pooler.js'
+import { openStallingProxy } from '../../support/stalling-proxy.js'
 import { startServer } from '../../support/postgres.js'
 import { openFresh, type Opened } from './catalog-fixture.js'
 
@@ -192,6 +193,33 @@ describe('a subscription through trouble', () => {
     } finally {
       await other.close()
       await catalog.drop()
+    }
+  })
+
+  it('goes on where all connections died without a word', async () => {
+    const server = await startServer()
+    const proxy = await openStallingProxy(server.connection)
+    const catalog = await openCatalog({ connection: proxy.connection, maxConnections: 4, applicationName: 'test' })
+    const direct = await openCatalog({ connection: server.connection, maxConnections: 4, applicationName: 'test' })
+    const events: FeedEvent[] = []
+    const subscription = await catalog.feed.subscribe(BTC_1M, (event) => void events.push(event))
+    try {
+      await direct.hot.save(BTC_1M, hotBars(T0, 1), 'closed')
+      await until('a row', () => events.length === 1)
+      expect(proxy.stall(), 'connections stalled').to.be.at.least(2)
+      const stalledMs = Date.now()
+      await direct.hot.save(BTC_1M, [hotBar(usAt(T0) + MINUTE_US)], 'closed')
+      await until('healing', () => events.some(({ type }) => type === 'healed'), 55_000)
+      // An echo each 5 s, 5 s for it to come, and as long for a connection to be made.
+      expect(Date.now() - stalledMs).to.be.below(16_000)
+      expect(events.map(({ type }) => type)).to.deep.equal(['candles', 'candles', 'healed'])
+      // Not since it was noticed.
+      expect(events.at(-1)).to.have.property('awayMs').that.is.within(5_000, 16_000)
+    } finally {
+      await subscription.close()
+      await Promise.all([catalog.close(), direct.close()])
+      await proxy.close()
+      await server.stop()
     }
   })
 

@@ -82,9 +82,9 @@ export class Follower implements Subscription {
     return this.#head
   }
 
-  interrupted(): void {
+  interrupted(sinceMs: number): void {
     this.#notes = []
-    this.#healing = { sinceMs: this.#healing?.sinceMs ?? Date.now(), rows: this.#healing?.rows ?? 0, done: false }
+    this.#healing = { sinceMs: this.#healing?.sinceMs ?? sinceMs, rows: this.#healing?.rows ?? 0, done: false }
     this.#say('away')
   }
 
