@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { clip } from '../../domain/dataset.js'
 import { PipelineError } from '../../domain/errors.js'
+import type { HotCandle } from '../../domain/hot-candle.js'
 import { US_PER_MS } from '../../domain/month.js'
 import { seriesKeyOf, type Series } from '../../domain/partition.js'
 import type { Exchange, ExchangePage } from '../../domain/ports/exchange.js'
@@ -67,12 +68,15 @@ function spotSymbolOf(series: Series): string {
  */
 function pageOf({ value, dateMs }: Answer, origin: string): ExchangePage {
   if (!Array.isArray(value)) throw unreadable(origin, 'no candles')
-  const rows = value.map((row) => klineRowOf(row) ?? refuse(row, origin))
-  const isClosed = ({ closeTimeUs }: (typeof rows)[number], i: number): boolean =>
+  const given = value.map((row) => klineRowOf(row) ?? refuse(row, origin))
+  const rows = [...new Map(given.map((row) => [row.openTimeUs, row])).values()].sort(byOpenTime)
+  const isClosed = ({ closeTimeUs }: HotCandle, i: number): boolean =>
     dateMs === null ? i < rows.length - 1 : closeTimeUs + SETTLES_US < BigInt(dateMs) * US_PER_MS
   const closed = rows.filter(isClosed)
-  return { closed, more: rows.length === LIMIT && closed.length === LIMIT }
+  return { closed, more: value.length === LIMIT && (dateMs === null || closed.length === rows.length) }
 }
+
+const byOpenTime = (a: HotCandle, b: HotCandle): number => (a.openTimeUs < b.openTimeUs ? -1 : 1)
 
 const refuse = (row: unknown, origin: string): never => {
   throw unreadable(origin, `a candle like ${clip(JSON.stringify(row))}`)
