@@ -124,10 +124,10 @@ describe('what a tick does', function () {
     await (await app.schedules()).put({ name: 'tail', cron: '* * * * * *', task: TASK })
     return { log, worker, ended, first: (event: string) => log.lines.find((line) => line.event === event) }
   }
-  /** Refuses BUSDT with this status. */
-  const refusing = (status: number): Sync => async function* ({ series: [one] }) {
+  /** Refuses these symbols with this status. */
+  const refusing = (status: number, symbols = ['BUSDT']): Sync => async function* ({ series: [one] }) {
     await Promise.resolve()
-    if (one?.symbol === 'BUSDT') throw new PipelineError('EXCHANGE_REFUSED', 'refused', { at: 'x', status })
+    if (one && symbols.includes(one.symbol)) throw new PipelineError('EXCHANGE_REFUSED', 'refused', { at: 'x', status })
     if (one) yield { series: one, rows: 2, stored: 1, firstUs: 0n, lastUs: 0n }
   }
 
@@ -137,6 +137,14 @@ describe('what a tick does', function () {
     await worker.close()
     expect(ended[0]).to.equal('tail ok ')
     expect(first('schedule.ticked')?.fields).to.include({ series: 2, rows: 4, stored: 2, failed: 1 })
+  })
+
+  it('one whose every series is refused has failed', async () => {
+    const { worker, ended, first } = await ticking(refusing(400, [...TASK.symbols]))
+    await until('its end', () => ended.length > 0)
+    await worker.close()
+    expect(ended[0]).to.equal('tail failed EXCHANGE_REFUSED')
+    expect(first('schedule.failed')?.fields).to.include({ code: 'EXCHANGE_REFUSED' })
   })
 
   it('an address that has no such API refuses all: no more is asked', async () => {
