@@ -104,7 +104,9 @@ async function askOnce(http: Http, gate: Gate, path: string, signal: AbortSignal
   const dateMs = date === null || Number.isNaN(Date.parse(date)) ? null : Date.parse(date)
   if (answer.status !== 200) {
     const waitMs = retryAfterMs(answer.header('retry-after'), dateMs ?? Date.now(), LONGEST_BAN_MS)
-    const failure = exchangeFailure({ status: answer.status, text, at: `${http.origin}${path.split('?')[0]}`, waitMs })
+    // What is refused for itself is named whole: it is one of many series.
+    const at = `${http.origin}${answer.status === 400 ? path : path.split('?')[0]}`
+    const failure = exchangeFailure({ status: answer.status, text, at, waitMs })
     gate.refused(failure)
     throw failure
   }

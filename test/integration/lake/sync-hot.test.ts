@@ -208,7 +208,9 @@ describe('sync of hot rows from the exchange', () => {
   it('names a symbol or a market that the exchange does not have', async () => {
     const ports = { hot: catalog.hot, exchange, hotDays: 2 }
     const o = { fromUs: null, signal: new AbortController().signal }
-    expect(await code(syncHot(ports, { ...BTC_1M, symbol: 'NOPEUSDT' }, o))).to.equal('EXCHANGE_REFUSED')
+    const refused = await syncHot(ports, { ...BTC_1M, symbol: 'NOPEUSDT' }, o).catch((error: unknown) => error as PipelineError)
+    expect(refused).to.have.property('code', 'EXCHANGE_REFUSED')
+    expect(refused).to.have.nested.property('facts.at').that.includes('symbol=NOPEUSDT&interval=1m')
     expect(await code(syncHot(ports, { ...BTC_1M, dataset: 'um-klines' }, o))).to.equal('BAD_MARKET')
   })
 })
