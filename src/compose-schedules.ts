@@ -65,9 +65,10 @@ const DOING: Readonly<Record<TaskKind, (work: Work, task: Task, signal: AbortSig
   tail: syncAll, months: planMonths, migrate: enqueueMigrations,
 }
 
-/** A series that cannot be read keeps no other from it; a refusal that holds for all ends it. */
+/** A series that cannot be read keeps no other from it; a refusal that holds for all, or meets all, is the tick's. */
 async function syncAll(work: Work, task: Task, signal: AbortSignal, log: Log): Promise<Figures> {
   const sum = { series: 0, rows: 0, stored: 0, failed: 0 }
+  let refused: unknown
   for (const one of seriesOf(task)) {
     try {
       for await (const { rows, stored } of work.sync({ series: [one], fromUs: null, signal })) {
@@ -79,9 +80,11 @@ async function syncAll(work: Work, task: Task, signal: AbortSignal, log: Log): P
       const { code, message, facts } = asPipelineError(thrown)
       if (code !== 'EXCHANGE_REFUSED' || facts['status'] !== 400) throw thrown
       sum.failed++
+      refused = thrown
       log.warn('schedule.series_failed', { series: seriesKeyOf(one), code, message })
     }
   }
+  if (sum.series === 0 && sum.failed > 0) throw refused
   return sum
 }
 

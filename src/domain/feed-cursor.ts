@@ -1,5 +1,6 @@
 import { clip } from './dataset.js'
 import { PipelineError } from './errors.js'
+import { YEAR_10000_US } from './month.js'
 
 /**
  * Where somebody stands in the changes of a series: all of change `change` seen, or of it the rows up to `openTimeUs`,
@@ -14,7 +15,8 @@ export const cursorText = ({ change, openTimeUs }: FeedCursor): string =>
 /** @throws {BAD_USAGE} */
 export function parseCursor(text: string): FeedCursor {
   const [, change, open] = /^(\d{1,15})(?:\.(\d{1,18}))?$/.exec(text) ?? []
-  if (change !== undefined) return { change: Number(change), openTimeUs: open === undefined ? null : BigInt(open) }
+  const openTimeUs = open === undefined ? null : BigInt(open)
+  if (change !== undefined && (openTimeUs ?? 0n) < YEAR_10000_US) return { change: Number(change), openTimeUs }
   throw new PipelineError('BAD_USAGE', `"${clip(text)}" is not a cursor`, {
     at: 'the cursor', do: 'give back one that a subscription gave, or none',
   })

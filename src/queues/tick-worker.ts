@@ -1,4 +1,4 @@
-import { Worker, type IQueueBackend, type Job, type JobProgress } from 'bullmq'
+import { Worker, type IQueueBackend, type Job, type JobJson, type JobProgress } from 'bullmq'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PipelineError } from '../domain/errors.js'
 import type { Task } from '../domain/ports/schedules.js'
@@ -32,15 +32,36 @@ const PAUSE_MS = 2_000
 /** Of a server that is away, or that has only just come back, BullMQ may wait for ever. */
 const CLOSE_MS = 5_000
 
-/** BullMQ alone asks an absent server again without a pause while a tick runs: see StageWorker. */
+/** What BullMQ gives where there is no tick, whatever its types say. */
+type Tick = Job<ScheduleJobData, void>
+const NO_TICK = undefined as unknown as Tick
+
 class PatientWorker extends Worker<ScheduleJobData, void, string, IQueueBackend, JobProgress, unknown> {
-  protected override async moveToActive(token: string, name?: string): Promise<Job<ScheduleJobData, void>> {
+  /** BullMQ alone asks an absent server again without a pause while a tick runs: see StageWorker. */
+  protected override async moveToActive(token: string, name?: string): Promise<Tick> {
     try {
       return await super.moveToActive(token, name)
     } catch (thrown) {
       if (isUnreachable(thrown) && !this.closing) await sleep(PAUSE_MS)
       throw thrown
     }
+  }
+
+  /**
+   * BullMQ alone drops a tick that it has taken when a full server will not store the next one: it came when its lock had
+   * run out, 11 s after the server had room again. Here the next one is stored as soon as it can be; whose lock has run
+   * out by then is left to whoever takes it over.
+   */
+  protected override async nextJobFromJobData(data?: JobJson, id?: string, token = ''): Promise<Tick> {
+    const tick = (await super.nextJobFromJobData(data, id, token)) as Tick | undefined
+    if (tick !== undefined || data === undefined || data === null) return tick ?? NO_TICK
+    while (!this.closing) {
+      await sleep(PAUSE_MS)
+      const again = (await super.nextJobFromJobData(data, id, token)) as Tick | undefined
+      const held = await again?.extendLock(token, this.opts.lockDuration ?? 0).catch(() => undefined)
+      if (held !== undefined) return held > 0 && again !== undefined ? again : NO_TICK
+    }
+    return NO_TICK
   }
 }
 

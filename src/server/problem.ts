@@ -3,7 +3,7 @@ import { PipelineError, policyOf } from '../domain/errors.js'
 
 /** Why a request is not answered; the text is fixed, so that nothing of the inside reaches it. */
 const PROBLEMS = {
-  BAD_REQUEST: { status: 400, message: 'a series is like spot-klines/BTCUSDT/1m, last a number up to 1000' },
+  BAD_REQUEST: { status: 400, message: 'a series is like spot-klines/BTCUSDT/1m, last a number up to 1000, after a cursor' },
   UNAUTHORIZED: { status: 401, message: 'user and password are wanted' },
   BAD_HOST: { status: 421, message: 'this server does not answer for that host name' },
   BAD_ORIGIN: { status: 403, message: 'a page of another origin may not change anything here' },

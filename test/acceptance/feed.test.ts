@@ -109,6 +109,7 @@ describe('acceptance: candlelake sync, tail and schedule', function () {
     expect(ended.code).to.equal(1)
     expect(errorOf(ended)).to.include({ code: 'EXCHANGE_RESTRICTED' })
     expect(errorOf(await runCli(['sync', '--symbols', 'all', '--intervals', '1m', '--json'], home.env)).code).to.equal('BAD_USAGE')
+    expect(errorOf(await sync('--market', 'um', '--json'))).to.include({ code: 'BAD_MARKET', at: '--market' })
     expect(errorOf(await runCli(['tail', 'BTCUSDT', '--json'], home.env)).code).to.equal('BAD_USAGE')
     expect(errorOf(await runCli(['tail', 'BTCUSDT', '1hr', '--json'], home.env)).code).to.equal('BAD_INTERVAL')
   })

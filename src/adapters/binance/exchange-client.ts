@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { clip } from '../../domain/dataset.js'
 import { PipelineError } from '../../domain/errors.js'
+import type { HotCandle } from '../../domain/hot-candle.js'
 import { US_PER_MS } from '../../domain/month.js'
 import { seriesKeyOf, type Series } from '../../domain/partition.js'
 import type { Exchange, ExchangePage } from '../../domain/ports/exchange.js'
@@ -71,12 +72,15 @@ function spotSymbolOf(series: Series): string {
  */
 function pageOf({ value, dateMs }: Answer, origin: string): ExchangePage {
   if (!Array.isArray(value)) throw unreadable(origin, 'no candles')
-  const rows = value.map((row) => klineRowOf(row) ?? refuse(row, origin))
-  const isClosed = ({ closeTimeUs }: (typeof rows)[number], i: number): boolean =>
+  const given = value.map((row) => klineRowOf(row) ?? refuse(row, origin))
+  const rows = [...new Map(given.map((row) => [row.openTimeUs, row])).values()].sort(byOpenTime)
+  const isClosed = ({ closeTimeUs }: HotCandle, i: number): boolean =>
     dateMs === null ? i < rows.length - 1 : closeTimeUs + SETTLES_US < BigInt(dateMs) * US_PER_MS
   const closed = rows.filter(isClosed)
-  return { closed, more: rows.length === LIMIT && closed.length === LIMIT }
+  return { closed, more: value.length === LIMIT && (dateMs === null || closed.length === rows.length) }
 }
+
+const byOpenTime = (a: HotCandle, b: HotCandle): number => (a.openTimeUs < b.openTimeUs ? -1 : 1)
 
 const refuse = (row: unknown, origin: string): never => {
   throw unreadable(origin, `a candle like ${clip(JSON.stringify(row))}`)
@@ -104,7 +108,9 @@ async function askOnce(http: Http, gate: Gate, path: string, signal: AbortSignal
   const dateMs = date === null || Number.isNaN(Date.parse(date)) ? null : Date.parse(date)
   if (answer.status !== 200) {
     const waitMs = retryAfterMs(answer.header('retry-after'), dateMs ?? Date.now(), LONGEST_BAN_MS)
-    const failure = exchangeFailure({ status: answer.status, text, at: `${http.origin}${path.split('?')[0]}`, waitMs })
+    // What is refused for itself is named whole: it is one of many series.
+    const at = `${http.origin}${answer.status === 400 ? path : path.split('?')[0]}`
+    const failure = exchangeFailure({ status: answer.status, text, at, waitMs })
     gate.refused(failure)
     throw failure
   }

@@ -4,7 +4,7 @@ import { asPipelineError, PipelineError } from '../../domain/errors.js'
 /** Its firewall does not say for how long; sooner only makes it longer. */
 const FIREWALL_MS = 5 * 60_000
 
-/** What an answer without success stands for; `at` is a URL without credentials and query. */
+/** What an answer without success stands for; `at` is a URL without credentials. */
 export function exchangeFailure(
   { status, text, at, waitMs }: { status: number; text: string; at: string; waitMs: number | null },
 ): PipelineError {

@@ -3,7 +3,7 @@ import { TASK_KINDS, type ScheduleEntry, type TaskKind } from '../../domain/port
 import {
   EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, textFlag, type CommandGroup, type CommandSpec, type Context, type FlagValues,
 } from '../command.js'
-import { SERIES_FLAGS, seriesOf } from './sync.js'
+import { checkSpot, SERIES_FLAGS, seriesOf } from './sync.js'
 import { fired } from './worker.js'
 
 /**
@@ -71,10 +71,7 @@ async function runAdd(context: Context, flags: FlagValues, text = ''): Promise<n
   const { series } = await seriesOf(flags)
   const [first] = series
   if (first === undefined) return 0
-  if (kind === 'tail' && first.dataset !== 'spot-klines') {
-    const facts = { at: '--market', do: 'use spot' }
-    throw new PipelineError('BAD_MARKET', 'only spot candles are read from the exchange', facts)
-  }
+  if (kind === 'tail') checkSpot(series)
   const name = textFlag(flags, 'name') ?? kind
   const unique = <K extends 'symbol' | 'interval'>(key: K) => [...new Set(series.map((one) => one[key]))]
   const task = { kind, dataset: first.dataset, symbols: unique('symbol'), intervals: unique('interval') }

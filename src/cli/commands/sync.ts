@@ -34,9 +34,17 @@ export async function seriesOf(flags: FlagValues): Promise<{ series: readonly Se
   return { series, fromUs: range.fromUs }
 }
 
+/** @throws {BAD_MARKET} */
+export function checkSpot(series: readonly Series[]): void {
+  if (series.every(({ dataset }) => dataset === 'spot-klines')) return
+  const facts = { at: '--market', do: 'use spot' }
+  throw new PipelineError('BAD_MARKET', 'only spot candles are read from the exchange', facts)
+}
+
 async function run(context: Context, flags: FlagValues): Promise<number> {
   const { out, interrupts } = context
   const wanted = await seriesOf(flags)
+  checkSpot(wanted.series)
   const { formatSeconds, plural } = await import('../render/format.js')
   const startedMs = Date.now()
   const app = await context.openApp()

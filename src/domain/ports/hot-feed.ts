@@ -27,14 +27,14 @@ export type SubscribeOptions = {
   /** Begin with the newest rows there are, so many, at most 1,000; not with `after`. */
   readonly last?: number | undefined
   readonly signal?: AbortSignal | undefined
-  /** Hears when notifications stop coming, and when they come again; what was missed follows. */
+  /** Hears when notifications stop coming, and when they come again; what was missed follows. Throwing ends it too. */
   readonly onState?: ((state: 'live' | 'away') => void) | undefined
 }
 
 export interface Subscription extends AsyncDisposable {
   /** Where it stands: all that the listener has done. */
   readonly cursor: string
-  /** Resolves when it has ended: null, or what the listener threw or the database refused. */
+  /** Resolves when it has ended: null, or what the listener or `onState` threw or the database refused. */
   readonly ended: Promise<unknown>
   /** Ends it; the listener is not called again. */
   close(): Promise<void>

@@ -189,6 +189,28 @@ describe('sync of hot rows from the exchange', () => {
     }
   })
 
+  it('without a Date the newest candle is open, however pages are ordered, and they are read to their end', async () => {
+    const [fromMs, count] = [at('2025-01-31T00:00Z'), 2_500]
+    const row = (n: number) => [fromMs + n * 60_000, '1', '1', '1', '1', '1', fromMs + n * 60_000 + 59_999, '1', 1, '1', '1', '0']
+    const proxy = await tinyServer((req, res) => {
+      const fromAsked = Number(new URL(req.url ?? '', 'http://x').searchParams.get('startTime'))
+      const first = Math.ceil((fromAsked - fromMs) / 60_000)
+      const page = Array.from({ length: Math.min(999, count - first) }, (_, n) => row(first + n))
+      res.sendDate = false
+      res.end(JSON.stringify([...page.slice(-1), ...page.reverse()]))
+    })
+    const behind = openExchange({ exchangeUrl: proxy.url, userAgent: 'test' })
+    try {
+      const o = { fromUs: usAt('2025-01-31'), signal: new AbortController().signal }
+      const { rows } = await syncHot({ hot: catalog.hot, exchange: behind, hotDays: 2 }, BTC_1M, o)
+      expect(rows).to.equal(count - 1)
+      expect(await newest()).to.equal(usAt('2025-01-31') + BigInt(count - 2) * MINUTE_US)
+    } finally {
+      await behind.close()
+      await proxy.close()
+    }
+  })
+
   it('451 is told with what to do, and is not tried again', async () => {
     const { outcome } = await provoke({ match: '/klines', restricted: true })
     expect(outcome).to.equal('EXCHANGE_RESTRICTED')
@@ -213,7 +235,9 @@ describe('sync of hot rows from the exchange', () => {
   it('names a symbol or a market that the exchange does not have', async () => {
     const ports = { hot: catalog.hot, exchange, hotDays: 2 }
     const o = { fromUs: null, signal: new AbortController().signal }
-    expect(await code(syncHot(ports, { ...BTC_1M, symbol: 'NOPEUSDT' }, o))).to.equal('EXCHANGE_REFUSED')
+    const refused = await syncHot(ports, { ...BTC_1M, symbol: 'NOPEUSDT' }, o).catch((error: unknown) => error as PipelineError)
+    expect(refused).to.have.property('code', 'EXCHANGE_REFUSED')
+    expect(refused).to.have.nested.property('facts.at').that.includes('symbol=NOPEUSDT&interval=1m')
     expect(await code(syncHot(ports, { ...BTC_1M, dataset: 'um-klines' }, o))).to.equal('BAD_MARKET')
   })
 })

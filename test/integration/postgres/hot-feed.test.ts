@@ -5,6 +5,7 @@ import { sliceOf } from '../../../src/domain/slice.js'
 import { BTC_1M, hotBar, hotBars, MINUTE_US, usAt } from '../../support/hot-candles.js'
 import { until } from '../../support/cli.js'
 import { openSilentPooler } from '../../support/silent-pooler.js'
+import { openStallingProxy } from '../../support/stalling-proxy.js'
 import { startServer } from '../../support/postgres.js'
 import { openFresh, type Opened } from './catalog-fixture.js'
 
@@ -123,7 +124,9 @@ describe('a subscription to hot rows', () => {
   })
 
   it('refuses a cursor that is none', async () => {
-    expect(await codeOf(follow({ after: 'x' }))).to.equal('BAD_USAGE')
+    for (const after of ['x', '', '-1', '1.', '1.999999999999999999', '1'.repeat(16)]) {
+      expect(await codeOf(follow({ after })), after).to.equal('BAD_USAGE')
+    }
     expect(await codeOf(follow({ last: 1_001 }))).to.equal('BAD_USAGE')
     expect(await listeners(catalog)).to.equal(0)
   })
@@ -138,6 +141,12 @@ const listeners = async ({ pool }: Catalog): Promise<number> => {
   return rows[0]?.n ?? 0
 }
 
+const cutListener = async ({ pool }: Catalog): Promise<number | null> => {
+  const { rowCount } = await pool.query(`select pg_terminate_backend(pid) from pg_stat_activity
+    where query like 'listen%' and datname = current_database()`)
+  return rowCount
+}
+
 describe('a subscription through trouble', () => {
   it('heals what was missed while its connection was gone, corrections too', async () => {
     const catalog = await openFresh()
@@ -149,9 +158,7 @@ describe('a subscription through trouble', () => {
     try {
       await catalog.hot.save(BTC_1M, hotBars(T0, 2), 'closed')
       await until('rows', () => events.length === 1)
-      const { rowCount } = await catalog.pool.query(`select pg_terminate_backend(pid) from pg_stat_activity
-        where query like 'listen%' and datname = current_database()`)
-      expect(rowCount, 'connections cut').to.equal(1)
+      expect(await cutListener(catalog), 'connections cut').to.equal(1)
       await catalog.hot.save(BTC_1M, [hotBar(usAt(T0), 3), hotBar(usAt(T0) + 2n * MINUTE_US)], 'closed')
       await until('healing', () => events.some(({ type }) => type === 'healed'))
       await catalog.hot.save(BTC_1M, [hotBar(usAt(T0) + 3n * MINUTE_US)], 'closed')
@@ -164,6 +171,55 @@ describe('a subscription through trouble', () => {
     } finally {
       await subscription.close()
       await catalog.drop()
+    }
+  })
+
+  it('one whose onState throws ends, and takes nobody else with it', async () => {
+    const catalog = await openFresh()
+    const events: FeedEvent[] = []
+    const wrong = new Error('onState is wrong')
+    const thrower = await catalog.feed.subscribe({ ...BTC_1M, symbol: 'ETHUSDT' }, () => undefined, {
+      onState: () => {
+        throw wrong
+      },
+    })
+    const other = await catalog.feed.subscribe(BTC_1M, (event) => void events.push(event))
+    try {
+      expect(await cutListener(catalog), 'connections cut').to.equal(1)
+      await until('healing', () => events.some(({ type }) => type === 'healed'))
+      expect(await thrower.ended).to.equal(wrong)
+      await catalog.hot.save(BTC_1M, hotBars(T0, 1), 'closed')
+      await until('a row after it', () => events.some(({ type }) => type === 'candles'))
+    } finally {
+      await other.close()
+      await catalog.drop()
+    }
+  })
+
+  it('goes on where all connections died without a word', async () => {
+    const server = await startServer()
+    const proxy = await openStallingProxy(server.connection)
+    const catalog = await openCatalog({ connection: proxy.connection, maxConnections: 4, applicationName: 'test' })
+    const direct = await openCatalog({ connection: server.connection, maxConnections: 4, applicationName: 'test' })
+    const events: FeedEvent[] = []
+    const subscription = await catalog.feed.subscribe(BTC_1M, (event) => void events.push(event))
+    try {
+      await direct.hot.save(BTC_1M, hotBars(T0, 1), 'closed')
+      await until('a row', () => events.length === 1)
+      expect(proxy.stall(), 'connections stalled').to.be.at.least(2)
+      const stalledMs = Date.now()
+      await direct.hot.save(BTC_1M, [hotBar(usAt(T0) + MINUTE_US)], 'closed')
+      await until('healing', () => events.some(({ type }) => type === 'healed'), 55_000)
+      // An echo each 5 s, 5 s for it to come, and as long for a connection to be made.
+      expect(Date.now() - stalledMs).to.be.below(16_000)
+      expect(events.map(({ type }) => type)).to.deep.equal(['candles', 'candles', 'healed'])
+      // Not since it was noticed.
+      expect(events.at(-1)).to.have.property('awayMs').that.is.within(5_000, 16_000)
+    } finally {
+      await subscription.close()
+      await Promise.all([catalog.close(), direct.close()])
+      await proxy.close()
+      await server.stop()
     }
   })
 

@@ -51,6 +51,52 @@ describe('a worker of ticks', function () {
   })
 })
 
+describe('a tick that a full queue keeps from making the next one', function () {
+  this.timeout(60_000)
+
+  /** A queue that is full when a tick is taken and has room again after `fullMs`; gives when ticks ran after that. */
+  const afterFull = async ({ fullMs, lockMs }: { fullMs: number; lockMs: number }) => {
+    const server = await startRedis()
+    const admin = new Redis(server.url)
+    const backend = await openBackend({ url: server.url })
+    const said: string[] = []
+    let ticks = 0
+    const worker = backend.ticks({
+      name: 'test', lockMs, concurrency: 4, onError: ({ message }) => said.push(message),
+      run: () => Promise.resolve(void ticks++),
+    })
+    try {
+      await openSchedules(backend).put({ name: 'tail', cron: '* * * * * *', task: TASK })
+      await until('a tick', () => ticks > 0)
+      await admin.config('SET', 'maxmemory', 1)
+      await until('the next one cannot be made', () => said.some((one) => one.includes('next iteration')))
+      await sleep(fullMs)
+      await admin.config('SET', 'maxmemory', 0)
+      const [freeMs, before] = [Date.now(), ticks]
+      await until('a tick', () => ticks > before, 30_000)
+      const lateMs = Date.now() - freeMs
+      await until('four more', () => ticks > before + 4, 30_000)
+      return { lateMs, active: await backend.schedules().getActiveCount() }
+    } finally {
+      await worker.close()
+      await backend.close()
+      admin.disconnect()
+      await server.stop()
+    }
+  }
+
+  it('runs when there is room again, not when its lock has run out', async () => {
+    const { lateMs } = await afterFull({ fullMs: 1_000, lockMs: 20_000 })
+    expect(lateMs).to.be.below(5_000)
+  })
+
+  it('is taken over where its lock has run out, and the next ones come on time meanwhile', async () => {
+    const { lateMs, active } = await afterFull({ fullMs: 4_000, lockMs: 2_000 })
+    expect(lateMs).to.be.below(5_000)
+    expect(active, 'left behind').to.be.at.most(1)
+  })
+})
+
 describe('what a tick does', function () {
   this.timeout(30_000)
   let place: QueuePlace
@@ -78,10 +124,10 @@ describe('what a tick does', function () {
     await (await app.schedules()).put({ name: 'tail', cron: '* * * * * *', task: TASK })
     return { log, worker, ended, first: (event: string) => log.lines.find((line) => line.event === event) }
   }
-  /** Refuses BUSDT with this status. */
-  const refusing = (status: number): Sync => async function* ({ series: [one] }) {
+  /** Refuses these symbols with this status. */
+  const refusing = (status: number, symbols = ['BUSDT']): Sync => async function* ({ series: [one] }) {
     await Promise.resolve()
-    if (one?.symbol === 'BUSDT') throw new PipelineError('EXCHANGE_REFUSED', 'refused', { at: 'x', status })
+    if (one && symbols.includes(one.symbol)) throw new PipelineError('EXCHANGE_REFUSED', 'refused', { at: 'x', status })
     if (one) yield { series: one, rows: 2, stored: 1, firstUs: 0n, lastUs: 0n }
   }
 
@@ -91,6 +137,14 @@ describe('what a tick does', function () {
     await worker.close()
     expect(ended[0]).to.equal('tail ok ')
     expect(first('schedule.ticked')?.fields).to.include({ series: 2, rows: 4, stored: 2, failed: 1 })
+  })
+
+  it('one whose every series is refused has failed', async () => {
+    const { worker, ended, first } = await ticking(refusing(400, [...TASK.symbols]))
+    await until('its end', () => ended.length > 0)
+    await worker.close()
+    expect(ended[0]).to.equal('tail failed EXCHANGE_REFUSED')
+    expect(first('schedule.failed')?.fields).to.include({ code: 'EXCHANGE_REFUSED' })
   })
 
   it('an address that has no such API refuses all: no more is asked', async () => {

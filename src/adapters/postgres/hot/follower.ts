@@ -82,10 +82,10 @@ export class Follower implements Subscription {
     return this.#head
   }
 
-  interrupted(): void {
+  interrupted(sinceMs: number): void {
     this.#notes = []
-    this.#healing = { sinceMs: this.#healing?.sinceMs ?? Date.now(), rows: this.#healing?.rows ?? 0, done: false }
-    this.#o.onState?.('away')
+    this.#healing = { sinceMs: this.#healing?.sinceMs ?? sinceMs, rows: this.#healing?.rows ?? 0, done: false }
+    this.#say('away')
   }
 
   /**
@@ -103,15 +103,24 @@ export class Follower implements Subscription {
       this.#head = Math.max(this.#head, told)
     }
     if (this.#healing) this.#healing.done = true
-    this.#o.onState?.('live')
+    this.#say('live')
     this.#wake()
   }
 
   /** It begins by a look of its own, so there is nothing to heal. */
   #resumedEarly(head: number): void {
     this.#head = Math.max(this.#head, head)
-    if (this.#healing) this.#o.onState?.('live')
+    if (this.#healing) this.#say('live')
     this.#healing = null
+  }
+
+  /** The connection that says so is everybody's: what is thrown here ends this subscription, and no other. */
+  #say(state: 'live' | 'away'): void {
+    try {
+      this.#o.onState?.(state)
+    } catch (thrown) {
+      void this.#finish(thrown)
+    }
   }
 
   close(): Promise<void> {

@@ -36,8 +36,8 @@ export function hotFeed(o: FeedOptions): HotFeed {
     const heads = await headsOf(db, all.map(({ one }) => one.series))
     for (const { one, known } of all) one.resumed(heads.get(one.key) ?? 0, known)
   }
-  const away = (): void => {
-    for (const one of followers) one.interrupted()
+  const away = (sinceMs: number): void => {
+    for (const one of followers) one.interrupted(sinceMs)
   }
   const linked = (): Promise<ListenLink> => {
     if (link) return link

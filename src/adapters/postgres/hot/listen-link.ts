@@ -16,7 +16,8 @@ export type LinkOptions = {
   readonly onNote: (payload: string) => void
   /** Notifications come (again); nothing that is sent from now on is missed. What it throws breaks the link. */
   readonly onUp: () => Promise<void>
-  readonly onDown: () => void
+  /** They may have been missed since then, ms. */
+  readonly onDown: (sinceMs: number) => void
 }
 
 const CONNECT_MS = 5_000
@@ -28,8 +29,8 @@ const LONGEST_PAUSE_MS = 1_000
 
 const ECHO = 'echo '
 
-/** Notifications come until `lost` resolves. */
-type Connected = { readonly lost: Promise<void> }
+/** Notifications come until `lost` resolves, with the ms since which they may have been missed. */
+type Connected = { readonly lost: Promise<number> }
 
 /**
  * The one connection of a process that listens. It tells itself something at the start and every 5 s, by another
@@ -64,9 +65,9 @@ export class ListenLink {
     const { signal } = this.#stopped
     for (let connected = first, failures = 0; !signal.aborted;) {
       if (failures === 0) {
-        await connected.lost
+        const sinceMs = await connected.lost
         if (signal.aborted) return
-        this.#o.onDown()
+        this.#o.onDown(sinceMs)
         await this.#drop()
       }
       try {
@@ -87,9 +88,9 @@ export class ListenLink {
     const client = new pg.Client({
       ...given, application_name, connectionTimeoutMillis: CONNECT_MS, query_timeout: ECHO_MS, keepAlive: true,
     })
-    const lost = new Promise<void>((resolve) => {
-      client.on('error', () => resolve())
-      client.on('end', () => resolve())
+    const lost = new Promise<number>((resolve) => {
+      client.on('error', () => resolve(Date.now()))
+      client.on('end', () => resolve(Date.now()))
     })
     client.on('notification', ({ payload = '' }) => {
       if (!payload.startsWith(ECHO)) onNote(payload)
@@ -108,14 +109,14 @@ export class ListenLink {
     return { lost: Promise.race([lost, this.#falls()]) }
   }
 
-  /** Resolves when an echo fails to come. */
-  async #falls(): Promise<void> {
+  /** Resolves when an echo fails to come, with the time of the last one that came. */
+  async #falls(): Promise<number> {
     const client = this.#client
     const { signal } = this.#stopped
-    while (client === this.#client) {
+    for (let heardMs = Date.now(); ; heardMs = Date.now()) {
       await sleep(ECHO_EVERY_MS, undefined, { signal, ref: false }).catch(() => undefined)
       // Its connection may be another one by now, whose echo is not to be taken away.
-      if (signal.aborted || client !== this.#client || !(await this.#echoes().catch(() => false))) return
+      if (signal.aborted || client !== this.#client || !(await this.#echoes().catch(() => false))) return heardMs
     }
   }
 
@@ -126,8 +127,10 @@ export class ListenLink {
     const heard = new Promise<true>((resolve) => {
       this.#echo = { text, heard: () => resolve(true) }
     })
+    // The pool's own connections may have died with this one, and its own limit is made for statements that work.
+    const said = { text: 'select pg_notify($1, $2)', values: [channel, text], query_timeout: ECHO_MS }
     try {
-      await pool.query('select pg_notify($1, $2)', [channel, text])
+      await pool.query(said)
       return await Promise.race([heard, sleep(ECHO_MS, false as const, { signal: timer.signal })])
     } finally {
       timer.abort()
