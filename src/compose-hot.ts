@@ -32,9 +32,9 @@ export function composeHot({ numericType, hotDays }: Config, services: Services,
       return hybridRepository({ hot: await hot(), lake: await services.query(), numericType })
     },
     sync: async function* ({ series, fromUs, signal }) {
-      const { syncHot } = await import('./lake/sync-hot.js')
+      const { syncEach } = await import('./lake/sync-hot.js')
       const ports = { hot: feeding(await hot(), observe), exchange: await services.exchange(), hotDays }
-      for (const one of series) yield await syncHot(ports, one, { fromUs, signal })
+      yield* syncEach(ports, series, { fromUs, signal })
     },
     loadHot: async function* ({ filter, signal }) {
       const { opened: { hot, keeper } } = await services.adopted()

@@ -1,7 +1,7 @@
 import type { App } from './cli/app.js'
 import type { Services } from './compose-services.js'
 import type { Config } from './config.js'
-import { asPipelineError, type ErrorCode } from './domain/errors.js'
+import { asPipelineError, type ErrorCode, type PipelineError } from './domain/errors.js'
 import { addMonths, monthOfMs } from './domain/month.js'
 import { seriesKeyOf, type Series } from './domain/partition.js'
 import type { Log, Observe, TickOutcome } from './domain/ports/observe.js'
@@ -65,26 +65,22 @@ const DOING: Readonly<Record<TaskKind, (work: Work, task: Task, signal: AbortSig
   tail: syncAll, months: planMonths, migrate: enqueueMigrations,
 }
 
-/** A series that cannot be read keeps no other from it; a refusal that holds for all, or meets all, is the tick's. */
+/** A tick that every series of it was refused has failed. */
 async function syncAll(work: Work, task: Task, signal: AbortSignal, log: Log): Promise<Figures> {
   const sum = { series: 0, rows: 0, stored: 0, failed: 0 }
-  let refused: unknown
-  for (const one of seriesOf(task)) {
-    try {
-      for await (const { rows, stored } of work.sync({ series: [one], fromUs: null, signal })) {
-        sum.series++
-        sum.rows += rows
-        sum.stored += stored
-      }
-    } catch (thrown) {
-      const { code, message, facts } = asPipelineError(thrown)
-      if (code !== 'EXCHANGE_REFUSED' || facts['status'] !== 400) throw thrown
+  let refused: PipelineError | undefined
+  for await (const one of work.sync({ series: seriesOf(task), fromUs: null, signal })) {
+    if ('refusal' in one) {
+      const { code, message } = (refused = one.refusal)
       sum.failed++
-      refused = thrown
-      log.warn('schedule.series_failed', { series: seriesKeyOf(one), code, message })
+      log.warn('schedule.series_failed', { series: seriesKeyOf(one.series), code, message })
+      continue
     }
+    sum.series++
+    sum.rows += one.rows
+    sum.stored += one.stored
   }
-  if (sum.series === 0 && sum.failed > 0) throw refused
+  if (sum.series === 0 && refused) throw refused
   return sum
 }
 

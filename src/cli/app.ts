@@ -21,7 +21,7 @@ import type { HybridRepository } from '../lake/hybrid-repository.js'
 import type { Loaded, LoadedMonth } from '../lake/load-hot.js'
 import type { MonthToMigrate } from '../lake/plan-migrations.js'
 import type { PrunedDay } from '../lake/prune-hot.js'
-import type { Synced } from '../lake/sync-hot.js'
+import type { Synced, Unsynced } from '../lake/sync-hot.js'
 import type { GarbageReport, GcOptions } from '../workers/gc.js'
 import type { LakeMoved } from '../workers/move-lake.js'
 import type { PlanFigures } from '../workers/plan.js'
@@ -79,7 +79,7 @@ export interface App {
   /** New and corrected rows as they are committed; numbers as the lake holds them. @throws {BAD_CONFIG, BAD_USAGE} */
   subscribe(series: Series, listener: FeedListener<Candle<unknown>>, o?: SubscribeOptions): Promise<Subscription>
   /** Brings series up to now from the exchange, one after the other; `fromUs` null: from after the newest row. */
-  sync(o: { series: readonly Series[]; fromUs: bigint | null; signal: AbortSignal }): AsyncIterable<Synced>
+  sync(o: { series: readonly Series[]; fromUs: bigint | null; signal: AbortSignal }): AsyncIterable<Synced | Unsynced>
   /** What is done again and again. Opens the queues. */
   schedules(): Promise<Schedules>
   /** Runs ticks of the schedules in this process; `onTick` hears what each came to. */

@@ -1,25 +1,30 @@
 import type { Difference } from '../domain/compare-rows.js'
+import { PipelineError, type ErrorCode } from '../domain/errors.js'
 import { DIFFERENCES_MAX } from '../domain/migration.js'
-import { dayStartUs, US_PER_DAY } from '../domain/month.js'
-import type { Series } from '../domain/partition.js'
+import { dayStartUs, monthOfUs, US_PER_DAY } from '../domain/month.js'
+import { partitionKeyOf, type Series } from '../domain/partition.js'
 import type { Held } from '../domain/ports/hot-store.js'
-import { sliceOf } from '../domain/slice.js'
-import { compareDays, isPast, release, retentionLimitUs, type RetentionPorts } from './retention.js'
+import { sliceOf, type Slice } from '../domain/slice.js'
+import { compareDays, isPast, release, retentionLimitUs, type Compared, type RetentionPorts } from './retention.js'
 
 /**
  * Why rows of a series stay: `late` no verified month of it yet, `differs` the month lacks rows or has others,
- * `changed` they changed since they were compared, `busy` somebody read or wrote the day for long.
+ * `unreadable` its object is gone or damaged, `changed` they changed since they were compared, `busy` somebody read or
+ * wrote the day for long.
  */
 export type Kept = {
   readonly series: Series
   readonly rows: number
-  readonly why: 'late' | 'differs' | 'changed' | 'busy'
+  readonly why: 'late' | 'differs' | 'unreadable' | 'changed' | 'busy'
   /** Values of rows that the month lacks or has otherwise, and the first of them, at most `DIFFERENCES_MAX`. */
   readonly differing: number
   readonly differences: readonly Difference[]
 }
 
 type Differing = Pick<Kept, 'differing' | 'differences'>
+
+/** Codes of an object that is gone or damaged; whatever else fails concerns every month. */
+const UNREADABLE: ReadonlySet<ErrorCode> = new Set(['OBJECT_ABSENT', 'OBJECT_CORRUPT'])
 
 const NONE: Differing = { differing: 0, differences: [] }
 
@@ -48,13 +53,15 @@ export type PruneOptions = RetentionPorts & {
  */
 export async function* pruneHot(o: PruneOptions): AsyncGenerator<PrunedDay> {
   const limitUs = retentionLimitUs(o.now, o.hotDays)
+  const compare = comparing(o)
   for (const day of await o.hot.partitions()) {
     if (!isPast(day, limitUs)) continue
     const [held, kept]: [Held[], Kept[]] = [[], []]
     for (const { series, rows } of await o.hot.seriesOf(day)) {
       if (o.signal.aborted) return
-      const is = await compareDays(o, sliceOf(series, dayStartUs(day), dayStartUs(day) + US_PER_DAY))
-      if (is === null) kept.push({ series, rows, why: 'late', ...NONE })
+      const is = await compare(sliceOf(series, dayStartUs(day), dayStartUs(day) + US_PER_DAY))
+      if (is === 'unreadable') kept.push({ series, rows, why: is, ...NONE })
+      else if (is === null) kept.push({ series, rows, why: 'late', ...NONE })
       else if (is.differences.length > 0) kept.push({ series, rows, why: 'differs', ...firstOf(is.differences) })
       else held.push(...is.held)
     }
@@ -63,5 +70,21 @@ export async function* pruneHot(o: PruneOptions): AsyncGenerator<PrunedDay> {
     for (const { series, rows } of left) kept.push({ series, rows, why: removed ? 'changed' : 'busy', ...NONE })
     const rows = (removed ?? []).reduce((sum, one) => sum + one.rows, 0)
     yield { day, series: removed?.length ?? 0, rows, kept }
+  }
+}
+
+/** A month that cannot be read keeps no other one; it is tried once, and not for each of its days. */
+function comparing(o: RetentionPorts): (day: Slice) => Promise<Compared | null | 'unreadable'> {
+  const unreadable = new Set<string>()
+  return async (day) => {
+    const key = partitionKeyOf({ ...day, month: monthOfUs(day.fromUs) })
+    if (unreadable.has(key)) return 'unreadable'
+    try {
+      return await compareDays(o, day)
+    } catch (thrown) {
+      if (!(thrown instanceof PipelineError) || !UNREADABLE.has(thrown.code)) throw thrown
+      unreadable.add(key)
+      return 'unreadable'
+    }
   }
 }

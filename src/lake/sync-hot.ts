@@ -1,4 +1,4 @@
-import { PipelineError } from '../domain/errors.js'
+import { asPipelineError, PipelineError } from '../domain/errors.js'
 import { monthRange, US_PER_DAY } from '../domain/month.js'
 import { seriesKeyOf, type Series } from '../domain/partition.js'
 import type { Exchange } from '../domain/ports/exchange.js'
@@ -15,13 +15,40 @@ export type Synced = {
   readonly lastUs: bigint | null
 }
 
+/** A series that the exchange does not know, or does not give: `refusal` is EXCHANGE_REFUSED. */
+export type Unsynced = { readonly series: Series; readonly refusal: PipelineError }
+
+type SyncOptions = {
+  /** Where each series begins, µs; null is after its newest hot row. */
+  readonly fromUs: bigint | null
+  readonly signal: AbortSignal
+}
+
+/**
+ * Series after series. What the exchange refuses keeps no other from it; what holds for all of them ends the walk.
+ * @throws {EXCHANGE_BUSY, EXCHANGE_BANNED, EXCHANGE_RESTRICTED, EXCHANGE_UNREACHABLE} and failures of the catalog
+ */
+export async function* syncEach(
+  ports: SyncPorts, all: readonly Series[], o: SyncOptions,
+): AsyncGenerator<Synced | Unsynced> {
+  for (const series of all) {
+    try {
+      yield await syncHot(ports, series, o)
+    } catch (thrown) {
+      const refusal = asPipelineError(thrown)
+      if (refusal.code !== 'EXCHANGE_REFUSED' || refusal.facts['status'] !== 400) throw thrown
+      yield { series, refusal }
+    }
+  }
+}
+
 /**
  * Brings a series up to now: closed candles from after the newest hot row (or `fromUs`) on. A series that has none
  * begins after its newest month of the lake, HOT_DAYS ago at the earliest. Every page is stored before the next one is
  * asked for, so that whoever is stopped goes on where this one ended.
  */
 export async function syncHot(
-  { hot, exchange, hotDays }: SyncPorts, series: Series, o: { fromUs: bigint | null; signal: AbortSignal },
+  { hot, exchange, hotDays }: SyncPorts, series: Series, o: SyncOptions,
 ): Promise<Synced> {
   let sum: Synced = { series, rows: 0, stored: 0, firstUs: null, lastUs: null }
   for (let fromUs = o.fromUs ?? (await resumeUs(hot, exchange, series, hotDays, o.signal)); ;) {

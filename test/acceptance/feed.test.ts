@@ -102,6 +102,22 @@ describe('acceptance: candlelake sync, tail and schedule', function () {
     await served.close()
   })
 
+  it('a symbol that the exchange does not know keeps no other from its candles', async () => {
+    exchange.setClock('2025-02-02T00:10:30Z')
+    const asked = ['sync', '--symbols', 'NOPEUSDT,ETHUSDT', '--intervals', '1m']
+    const ended = await runCli([...asked, '--json'], home.env)
+    expect(ended.code, ended.stderr).to.equal(2)
+    const [failure, synced] = jsonLines(ended.stdout)
+    expect(failure).to.include({ type: 'failure', series: 'spot-klines/NOPEUSDT/1m', code: 'EXCHANGE_REFUSED' })
+    expect(failure?.['why']).to.match(/Invalid symbol/)
+    expect(synced).to.include({ type: 'synced', series: 'spot-klines/ETHUSDT/1m', last: '2025-02-02T00:09:00.000Z' })
+    expect(lastJson(ended)).to.include({ type: 'summary', series: 1, refused: 1 })
+    const again = await runCli(asked, home.env)
+    expect(again.stdout).to.match(/spot-klines\/NOPEUSDT\/1m +.*Invalid symbol.*\nNothing new of 1 series; the exchange refused 1\.\n/)
+    const alone = await runCli(['sync', '--symbols', 'NOPEUSDT', '--intervals', '1m', '--json'], home.env)
+    expect([alone.code, errorOf(alone).code]).to.deep.equal([1, 'EXCHANGE_REFUSED'])
+  })
+
   it('says what is wrong, and where', async () => {
     exchange.server.faults.set({ restricted: true })
     const ended = await sync('--json')

@@ -13,6 +13,7 @@ const MEANINGS: readonly (readonly [pattern: RegExp, code: ErrorCode, help: stri
   ],
   [/^IO Error: .*ETag .*changed|^HTTP Error: .*ETag/i, 'PRECONDITION_FAILED', 'ask again'],
   [/^(HTTP|IO) Error: .*\b404\b/, 'OBJECT_ABSENT', 'correct the address'],
+  [/^IO Error: No files found that match/, 'OBJECT_ABSENT', 'see candlelake verify'],
   [/^HTTP Error|^IO Error: Could not (connect|establish)/, 'STORE_UNREACHABLE', 'try again later'],
   [/schema mismatch|failed to cast column/i, 'SCHEMA_MISMATCH', 'see candlelake verify'],
   [

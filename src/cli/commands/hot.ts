@@ -36,7 +36,7 @@ const prune: CommandSpec = {
   sentence: 'Lets hot rows older than HOT_DAYS go that a verified month holds, compared value by value.',
   example: 'candlelake hot prune --dry-run',
   flags: [DRY_RUN],
-  exits: [[0, 'done; what is late stays'], EXIT_ERROR, [2, 'some differ from their month'], EXIT_INTERRUPTED],
+  exits: [[0, 'done; what is late stays'], EXIT_ERROR, [2, 'some differ from their month, or it cannot be read'], EXIT_INTERRUPTED],
   works: true,
   run: runPrune,
 }
@@ -132,16 +132,18 @@ async function runPrune(context: Context, flags: FlagValues): Promise<number> {
     days.push({ ...day, kept: day.kept.map((one) => ({ ...one, differences: [] })) })
     if (out.json && !out.quiet) out.resultJson({ v: 1, type: 'day', ...day, kept: day.kept.map(withInstants) })
     for (const kept of out.json ? [] : day.kept) {
-      const [partition, text, bad] = [seriesKeyOf(kept.series), keptInWords(day.day, kept), kept.why === 'differs']
+      const [partition, text, bad] = [seriesKeyOf(kept.series), keptInWords(day.day, kept), isBad(kept)]
       out.result(renderFinding({ partition, text, bad, width: out.width, paint: out.paint.out }))
     }
   }
-  const differ = days.some(({ kept }) => kept.some(({ why }) => why === 'differs'))
+  const bad = days.some(({ kept }) => kept.some(isBad))
   const rows = days.reduce((sum, day) => sum + day.rows, 0)
   if (out.json) out.resultJson({ v: 1, type: 'summary', dryRun, days: days.filter((day) => day.rows > 0).length, rows })
   else out.result(renderPruned(days, dryRun))
-  return interrupts.ending?.code ?? (differ ? 2 : 0)
+  return interrupts.ending?.code ?? (bad ? 2 : 0)
 }
+
+const isBad = ({ why }: PrunedDay['kept'][number]): boolean => why === 'differs' || why === 'unreadable'
 
 const withInstants = ({ differences, ...kept }: PrunedDay['kept'][number]) => ({
   ...kept, differences: differences.map(({ openTimeUs, ...one }) => ({ openTime: isoOfUs(openTimeUs), ...one })),

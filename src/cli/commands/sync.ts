@@ -1,7 +1,7 @@
 import { PipelineError } from '../../domain/errors.js'
 import { isoOfUs } from '../../domain/month.js'
 import { seriesKeyOf, type Series } from '../../domain/partition.js'
-import type { Synced } from '../../lake/sync-hot.js'
+import type { Synced, Unsynced } from '../../lake/sync-hot.js'
 import { EXIT_ERROR, EXIT_INTERRUPTED, EXIT_OK, type CommandSpec, type Context, type FlagValues } from '../command.js'
 import { REQUEST_FLAGS, wantedOf } from '../request-flags.js'
 
@@ -17,7 +17,7 @@ export const sync: CommandSpec = {
     ...SERIES_FLAGS,
     { flag: '--from <time>', help: 'a UTC instant or month to begin at (default: after the newest hot row)' },
   ],
-  exits: [EXIT_OK, EXIT_ERROR, EXIT_INTERRUPTED],
+  exits: [EXIT_OK, EXIT_ERROR, [2, 'the exchange refused some'], EXIT_INTERRUPTED],
   works: true,
   run,
 }
@@ -48,9 +48,15 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
   const { formatSeconds, plural } = await import('../render/format.js')
   const startedMs = Date.now()
   const app = await context.openApp()
-  const sum = { series: 0, rows: 0, stored: 0 }
+  const sum = { series: 0, rows: 0, stored: 0, refused: 0 }
   try {
     for await (const one of app.sync({ ...wanted, signal: interrupts.signal })) {
+      if ('refusal' in one) {
+        if (wanted.series.length === 1) throw one.refusal
+        sum.refused++
+        await tellRefused(context, one)
+        continue
+      }
       sum.series++
       sum.rows += one.rows
       sum.stored += one.stored
@@ -62,10 +68,19 @@ async function run(context: Context, flags: FlagValues): Promise<number> {
   }
   const seconds = (Date.now() - startedMs) / 1_000
   if (out.json) out.resultJson({ v: 1, type: 'summary', ...sum, seconds })
-  else if (sum.rows === 0) out.result(`Nothing new of ${sum.series} series.`)
-  else out.result(`Stored ${plural(sum.stored, 'row')} of ${sum.series} series in ${formatSeconds(seconds)}.`)
-  return interrupts.ending?.code ?? 0
+  else if (sum.rows === 0) out.result(`Nothing new of ${sum.series} series${refused(sum)}.`)
+  else out.result(`Stored ${plural(sum.stored, 'row')} of ${sum.series} series in ${formatSeconds(seconds)}${refused(sum)}.`)
+  return interrupts.ending?.code ?? (sum.refused > 0 ? 2 : 0)
 }
+
+async function tellRefused({ out }: Context, { series, refusal: { code, message } }: Unsynced): Promise<void> {
+  const { renderFinding } = await import('../render/findings.js')
+  const partition = seriesKeyOf(series)
+  if (!out.json) out.result(renderFinding({ partition, text: message, bad: true, width: out.width, paint: out.paint.out }))
+  else if (!out.quiet) out.resultJson({ v: 1, type: 'failure', series: partition, code, why: message })
+}
+
+const refused = (sum: { refused: number }): string => (sum.refused === 0 ? '' : `; the exchange refused ${sum.refused}`)
 
 const iso = (us: bigint | null): string | null => (us === null ? null : isoOfUs(us))
 

@@ -23,6 +23,7 @@ export function renderHotStats({ groups, days, bytes }: HotStats): readonly stri
 const WHY: Readonly<Record<Kept['why'], string>> = {
   late: 'no verified month yet',
   differs: 'the month has others',
+  unreadable: 'the month cannot be read: candlelake verify says more',
   changed: 'changed meanwhile',
   busy: 'in use',
 }

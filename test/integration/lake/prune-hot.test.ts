@@ -65,6 +65,19 @@ describe('retention of hot rows', () => {
     expect(kept?.differences[0]).to.deep.include({ openTimeUs: usAt('2024-01-31'), column: 'closeTimeUs' })
   })
 
+  it('a month whose object is gone keeps its rows, and no other month', async () => {
+    for (const series of [BTC_1M, ETH]) {
+      await save(series, '2024-01-30T23:50Z', 20)
+      await h.publish(series, '2024-01', hotBars('2024-01-30T23:00Z', 500))
+    }
+    await h.lake.delete({ ...BTC_1M, month: '2024-01' })
+    const unreadable = { series: BTC_1M, rows: 10, why: 'unreadable', differing: 0, differences: [] }
+    const days = await h.prune({ now: NOW })
+    expect(days).to.deep.equal(['2024-01-30', '2024-01-31'].map((day) => ({ day, series: 1, rows: 10, kept: [unreadable] })))
+    expect(await h.catalog.hot.read(YEAR)).to.have.length(20)
+    expect(await h.catalog.hot.read({ ...YEAR, symbol: 'ETHUSDT' })).to.deep.equal([])
+  })
+
   it('a late series keeps its own rows of a day, not those of others', async () => {
     await save(BTC_1M, '2024-01-31T00:00Z', 5)
     await save(ETH, '2024-01-31T00:00Z', 7)

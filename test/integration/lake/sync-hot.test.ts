@@ -6,7 +6,7 @@ import { startArchiveServer, type ArchiveServer } from '../../../src/archive-ser
 import { syntheticCandles } from '../../../src/archive-server/synthetic-candles.js'
 import type { PipelineError } from '../../../src/domain/errors.js'
 import type { ExchangeAnswer } from '../../../src/domain/ports/observe.js'
-import { syncHot } from '../../../src/lake/sync-hot.js'
+import { syncEach, syncHot } from '../../../src/lake/sync-hot.js'
 import { BTC_1M, MINUTE_US, usAt } from '../../support/hot-candles.js'
 import { tinyServer } from '../../support/tiny-server.js'
 import { tempFolder } from '../../support/temp-folder.js'
@@ -230,6 +230,27 @@ describe('sync of hot rows from the exchange', () => {
       await catalog.hot.delete({ ...BTC_1M, fromUs: 0n, toUs: usAt('2030-01-01') })
       expect((await provoke({ match: '/klines', times: 2, ...rule })).outcome, JSON.stringify(rule)).to.equal(2_880)
     }
+  })
+
+  it('a symbol that is refused keeps no other from its candles; what holds for all ends the walk', async () => {
+    const walk = async (exchangeUrl: string): Promise<string[]> => {
+      const asked = openExchange({ exchangeUrl, userAgent: 'test', patienceMs: 5_000 })
+      const ended: string[] = []
+      try {
+        const ports = { hot: catalog.hot, exchange: asked, hotDays: 2 }
+        const o = { fromUs: usAt('2025-01-31'), signal: new AbortController().signal }
+        for await (const one of syncEach(ports, [{ ...BTC_1M, symbol: 'NOPEUSDT' }, BTC_1M], o)) {
+          ended.push(`${one.series.symbol} ${'refusal' in one ? one.refusal.code : one.rows}`)
+        }
+      } catch (thrown) {
+        ended.push((thrown as PipelineError).code)
+      } finally {
+        await asked.close()
+      }
+      return ended
+    }
+    expect(await walk(server.url)).to.deep.equal(['NOPEUSDT EXCHANGE_REFUSED', 'BTCUSDT 2880'])
+    expect(await walk(`${server.url}/elsewhere`), 'a 404').to.deep.equal(['EXCHANGE_REFUSED'])
   })
 
   it('names a symbol or a market that the exchange does not have', async () => {

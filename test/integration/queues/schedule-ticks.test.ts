@@ -124,15 +124,17 @@ describe('what a tick does', function () {
     await (await app.schedules()).put({ name: 'tail', cron: '* * * * * *', task: TASK })
     return { log, worker, ended, first: (event: string) => log.lines.find((line) => line.event === event) }
   }
-  /** Refuses these symbols with this status. */
-  const refusing = (status: number, symbols = ['BUSDT']): Sync => async function* ({ series: [one] }) {
+  /** Refuses these symbols for themselves. */
+  const refusing = (symbols: readonly string[]): Sync => async function* ({ series }) {
     await Promise.resolve()
-    if (one && symbols.includes(one.symbol)) throw new PipelineError('EXCHANGE_REFUSED', 'refused', { at: 'x', status })
-    if (one) yield { series: one, rows: 2, stored: 1, firstUs: 0n, lastUs: 0n }
+    for (const one of series) {
+      if (symbols.includes(one.symbol)) yield { series: one, refusal: new PipelineError('EXCHANGE_REFUSED', 'refused', { at: 'x' }) }
+      else yield { series: one, rows: 2, stored: 1, firstUs: 0n, lastUs: 0n }
+    }
   }
 
   it('a series that is refused for itself keeps no other from its candles', async () => {
-    const { worker, ended, first } = await ticking(refusing(400))
+    const { worker, ended, first } = await ticking(refusing(['BUSDT']))
     await until('a tick', () => first('schedule.ticked') !== undefined)
     await worker.close()
     expect(ended[0]).to.equal('tail ok ')
@@ -140,20 +142,11 @@ describe('what a tick does', function () {
   })
 
   it('one whose every series is refused has failed', async () => {
-    const { worker, ended, first } = await ticking(refusing(400, [...TASK.symbols]))
+    const { worker, ended, first } = await ticking(refusing(TASK.symbols))
     await until('its end', () => ended.length > 0)
     await worker.close()
     expect(ended[0]).to.equal('tail failed EXCHANGE_REFUSED')
     expect(first('schedule.failed')?.fields).to.include({ code: 'EXCHANGE_REFUSED' })
-  })
-
-  it('an address that has no such API refuses all: no more is asked', async () => {
-    const { worker, ended, first } = await ticking(refusing(404))
-    await until('a failure', () => first('schedule.failed') !== undefined)
-    await worker.close()
-    expect(ended[0]).to.equal('tail failed EXCHANGE_REFUSED')
-    expect(first('schedule.failed')?.fields).to.include({ code: 'EXCHANGE_REFUSED' })
-    expect(first('schedule.series_failed')).to.equal(undefined)
   })
 
   it('one that is stopped with its process is no failure', async () => {
