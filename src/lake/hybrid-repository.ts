@@ -9,6 +9,7 @@ import { sliceOf, type Slice } from '../domain/slice.js'
 import type { Candle, CandleField } from './candle.js'
 import { candleReader, checkLimit, hotCandleOf } from './hot-repository.js'
 import type { Lake } from './lake.js'
+import { newestRows } from './newest-rows.js'
 import { askedAgain, onlyMonths } from './warm-months.js'
 
 /** Both sides as one, and which part of an answer came from where. */
@@ -44,10 +45,10 @@ export function hybridRepository<N>({ hot, lake, numericType }: Sides<N>): Hybri
       ({ newest: (await view.latest(s, limit)).map(candle), months: await view.months(s) }))
     let rows = newest
     for (const month of [...months].reverse()) {
-      const { fromUs, toUs } = monthRange(month.object.partition.month)
-      const oldest = rows.at(-limit)?.openTimeUs ?? fromUs
-      if (oldest >= toUs) break
-      const more = await warm([month], sliceOf(s, oldest > fromUs ? oldest : fromUs, toUs))
+      const { partition } = month.object
+      const oldest = rows.at(-limit)?.openTimeUs
+      if (oldest !== undefined && oldest >= monthRange(partition.month).toUs) break
+      const more = await newestRows(onlyMonths(lake, [month]), partition, limit)
       rows = mergeParts(rows, more, hotCountsIn([month])).rows.slice(-limit)
     }
     return rows

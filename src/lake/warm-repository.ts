@@ -5,7 +5,9 @@ import type { MarketDataRepository } from '../domain/ports/market-data-repositor
 import { sliceOf, type Slice } from '../domain/slice.js'
 import type { Candle } from './candle.js'
 import { batchOf } from './candle-values.js'
+import { checkLimit } from './hot-repository.js'
 import type { Lake } from './lake.js'
+import { newestRows } from './newest-rows.js'
 
 /** Of a rewrite that lost to another one. */
 const TRIES = 5
@@ -19,14 +21,13 @@ export function warmRepository<N>(lake: Lake<N>): MarketDataRepository<Candle<N>
   return {
     getByDateRange: (at) => rowsOf(at),
     getLatest: async (s, limit = 1) => {
-      if (!Number.isSafeInteger(limit) || limit < 0)
-        throw new PipelineError('BAD_USAGE', 'a limit is a whole number', { at: 'limit' })
+      if (checkLimit(limit) === 0) return []
       let latest: Candle<N>[] = []
       for (const partition of (await partitionsOf(lake, s)).reverse()) {
         if (latest.length >= limit) break
-        latest = [...(await rowsOf(partition)), ...latest]
+        latest = [...(await newestRows(lake, partition, limit - latest.length)), ...latest]
       }
-      return limit === 0 ? [] : latest.slice(-limit)
+      return latest
     },
     save: async (s, rows) => {
       const given = new Map(rows.map((row) => [row.openTimeUs, row]))
