@@ -43,3 +43,11 @@ export function parseSeriesKey(text: string): Series {
   }
   return { dataset: parseDataset(dataset), symbol: parseSymbol(symbol), interval: parseInterval(interval) }
 }
+
+/** For who comes with names of its own: each must be as it is stored. @throws {BAD_MARKET, BAD_SYMBOL, BAD_INTERVAL} */
+export function checkSeries(s: Series): void {
+  const { symbol } = parseSeriesKey(seriesKeyOf(s))
+  if (symbol !== s.symbol) {
+    throw new PipelineError('BAD_SYMBOL', `"${clip(s.symbol)}" is not written as symbols are`, { do: `use ${symbol}` })
+  }
+}

@@ -7,7 +7,7 @@ import { PipelineError } from '../domain/errors.js'
 import { monthRange } from '../domain/month.js'
 import { objectKeyOf, parseLakeKey } from '../domain/names.js'
 import { numericTypeOf } from '../domain/parquet-footer.js'
-import { partitionKeyOf, type Partition } from '../domain/partition.js'
+import { checkSeries, partitionKeyOf, type Partition } from '../domain/partition.js'
 import type { ReadCost } from '../domain/ports/range-source.js'
 import type { Condition } from '../domain/ports/object-store.js'
 import { scanOf, type LakeObject } from '../domain/query-plan.js'
@@ -110,12 +110,14 @@ export class Lake<N = number> implements AsyncDisposable {
    * Stores one partition whole or not at all; one that is there is replaced. Rows may come in any order.
    * @throws {CORRUPT} a row outside of the month, one open_time twice, a value that is missing or no number
    * @throws {PRECONDITION_FAILED} with a condition that does not hold @throws {DISK_FULL, STORE_UNREACHABLE}
+   * @throws {BAD_MARKET, BAD_SYMBOL, BAD_INTERVAL}
    */
   async write(
     p: Partition,
     rows: Batches<Candle<N>>,
     call?: Call & { readonly condition?: Condition },
   ): Promise<Stats> {
+    checkSeries(p)
     const numericType = await this.numericType(call)
     const writer = await this.ports.writer()
     const parquet = { ...this.ports.parquet, numericType }

@@ -109,6 +109,17 @@ export function marketDataRepositoryContract({ name, open }: RepositoryHarness):
       expect(await all()).to.have.length(3)
     })
 
+    it('keeps no series of a name that is none', async () => {
+      const wrong = [
+        ['BAD_MARKET', { dataset: 'nope-klines' }], ['BAD_INTERVAL', { interval: '1M' }],
+        ['BAD_SYMBOL', { symbol: 'btcusdt' }], ['BAD_PARTITION', { symbol: '../BTCUSDT' }],
+      ] as const
+      for (const [code, part] of wrong) {
+        await failingWith(code, async () => repository.save({ ...BTC, ...part } as Series, bars('2024-01-01T00:00Z', 2)))
+      }
+      expect(await all()).to.deep.equal([])
+    })
+
     it('gives the newest rows, the newest last, over the ends of months', async () => {
       const rows = [...bars('2024-01-31T22:00Z', 2), ...bars('2024-03-01T00:00Z', 2)]
       await repository.save(BTC, rows)

@@ -1,7 +1,7 @@
 import type pg from 'pg'
 import { sql, type Kysely } from 'kysely'
 import { STANDINGS, type HotCandle, type Standing } from '../../../domain/hot-candle.js'
-import type { Series } from '../../../domain/partition.js'
+import { checkSeries, type Series } from '../../../domain/partition.js'
 import { PipelineError } from '../../../domain/errors.js'
 import { dayOfUs, type Day } from '../../../domain/month.js'
 import { announcing, CHANGE_ON_CONFLICT } from './announce.js'
@@ -73,6 +73,7 @@ export async function save(
 ): Promise<number> {
   const rows = [...new Map(given.map((row) => [row.openTimeUs, row])).values()]
   if (rows.length === 0) return 0
+  checkSeries(series)
   const batch = { series, standing: STANDINGS.indexOf(standing), rows }
   const days = [...new Set(rows.map(({ openTimeUs }) => dayOfUs(openTimeUs)))]
   const merge = rows.length < COPY_FROM_ROWS ? mergeArrays : mergeCopy
