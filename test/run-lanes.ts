@@ -1,13 +1,14 @@
 import { fork, type ChildProcess } from 'node:child_process'
+import { availableParallelism } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { testFiles, type Counts } from './run-part.js'
 import { findRedis } from './support/redis-program.js'
 
-/** Half of the suite's time is waiting: for locks to run out, for servers to come back. */
-const LANES = 2
+/** Half of the suite's time is waiting: for locks to run out, for servers to come back. More lanes than cores fill it. */
+const LANES = Math.min(5, availableParallelism() + 1)
 
-/** Runs the whole suite, a folder a process, two at a time; each line says whose it is. */
+/** Runs the whole suite, a folder a process, some at a time; each line says whose it is. */
 export async function runLanes(): Promise<Counts> {
   // Before there are two that would install it.
   if (process.env['TEST_REDIS_URL'] === undefined) findRedis()
@@ -24,10 +25,13 @@ export async function runLanes(): Promise<Counts> {
   return counts
 }
 
-/** Folders of test files, the one with the most to wait for first. */
+/** Folders of test files, those with the most to wait for first. The largest is split into the folders in it. */
 function folders(): string[] {
-  const first = ['acceptance', 'faults', 'integration']
-  const found = [...new Set(testFiles().map((file) => file.split('/')[0] ?? file))]
+  const found = [...new Set(testFiles().map((file) => dirname(file)).map((folder) => {
+    const [whole = folder, part] = folder.split('/')
+    return whole === 'integration' && part !== undefined ? `${whole}/${part}` : whole
+  }))]
+  const first = ['acceptance', 'faults', 'integration/lake', 'integration/workers']
   return [...first.filter((name) => found.includes(name)), ...found.filter((name) => !first.includes(name))]
 }
 
