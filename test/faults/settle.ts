@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { asPipelineError } from '../../src/domain/errors.js'
 import { MARKER, parseLakeKey } from '../../src/domain/names.js'
+import { whilePruned } from '../../src/domain/while-pruned.js'
 import { until, type Rig } from './rig.js'
 
 /** Long enough for a lost lock, a sweep's quiet time and a backoff on a machine that others use too. */
@@ -45,9 +46,9 @@ async function leftovers(rig: Rig): Promise<readonly string[]> {
   return [...staged.map((name) => `staging/${name}`), ...inLake.map((name) => `lake/${name}`)]
 }
 
-/** Every file below a folder, by its path in it. */
+/** Every file below a folder, by its path in it; looked for again where a worker took a folder away meanwhile. */
 export async function filesBelow(dir: string): Promise<string[]> {
-  const entries = await readdir(dir, { recursive: true, withFileTypes: true })
+  const entries = await whilePruned(() => readdir(dir, { recursive: true, withFileTypes: true }))
   const files = entries.filter((entry) => !entry.isDirectory())
   return files.map((entry) => join(entry.parentPath, entry.name).slice(dir.length + 1)).sort()
 }
