@@ -1,12 +1,13 @@
 import type { NumericType } from '../domain/candle.js'
 import { PipelineError } from '../domain/errors.js'
 import { mergeParts, type Part } from '../domain/merge-parts.js'
-import { dayOfUs, monthOfUs, monthRange } from '../domain/month.js'
+import { monthOfUs, monthRange } from '../domain/month.js'
 import { partitionKeyOf } from '../domain/partition.js'
 import type { HotStore, WarmMonth } from '../domain/ports/hot-store.js'
 import type { MarketDataRepository } from '../domain/ports/market-data-repository.js'
 import { sliceOf, type Slice } from '../domain/slice.js'
-import type { Candle, CandleField } from './candle.js'
+import type { Candle } from './candle.js'
+import { daysOf } from './days-of.js'
 import { candleReader, checkLimit, hotCandleOf } from './hot-repository.js'
 import type { Lake } from './lake.js'
 import { newestRows } from './newest-rows.js'
@@ -78,7 +79,7 @@ export function hybridRepository<N>({ hot, lake, numericType }: Sides<N>): Hybri
         ({ days: await view.days(s), months: await view.months(s) }))
       const found = new Set(days)
       for (const month of months) {
-        for (const us of await timesOf(lake, month)) found.add(dayOfUs(us))
+        for (const day of await daysOf(onlyMonths(lake, [month]), month.object.partition)) found.add(day)
       }
       return [...found].sort()
     }),
@@ -95,12 +96,6 @@ async function firstWithRows<N>(lake: Lake<N>, months: readonly WarmMonth[], at:
     for await (const batch of onlyMonths(lake, [month]).read(at, ['openTimeUs'])) if (batch.length > 0) return month
   }
   return null
-}
-
-async function timesOf<N>(lake: Lake<N>, month: WarmMonth): Promise<Iterable<bigint>> {
-  const fields: readonly CandleField[] = ['openTimeUs']
-  const { openTimeUs } = await onlyMonths(lake, [month]).read(month.object.partition, fields).columns()
-  return openTimeUs as ArrayLike<bigint> & Iterable<bigint>
 }
 
 const published = ({ object }: WarmMonth): PipelineError =>

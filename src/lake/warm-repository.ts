@@ -1,10 +1,11 @@
 import { PipelineError } from '../domain/errors.js'
-import { monthOfUs, monthRange, US_PER_DAY } from '../domain/month.js'
+import { monthOfUs, monthRange, type Day } from '../domain/month.js'
 import type { Partition, Series } from '../domain/partition.js'
 import type { MarketDataRepository } from '../domain/ports/market-data-repository.js'
 import { sliceOf, type Slice } from '../domain/slice.js'
 import type { Candle } from './candle.js'
 import { batchOf } from './candle-values.js'
+import { daysOf } from './days-of.js'
 import { checkLimit } from './hot-repository.js'
 import type { Lake } from './lake.js'
 import { newestRows } from './newest-rows.js'
@@ -58,12 +59,9 @@ export function warmRepository<N>(lake: Lake<N>): MarketDataRepository<Candle<N>
       return deleted
     },
     getAvailableDates: async (s) => {
-      const days = new Set<bigint>()
-      for (const partition of await partitionsOf(lake, s)) {
-        const { openTimeUs } = await lake.read(partition, ['openTimeUs']).columns()
-        for (const us of openTimeUs as ArrayLike<bigint> & Iterable<bigint>) days.add(us / US_PER_DAY)
-      }
-      return [...days].map((day) => new Date(Number(day) * 86_400_000).toISOString().slice(0, 10))
+      const days: Day[] = []
+      for (const partition of await partitionsOf(lake, s)) days.push(...(await daysOf(lake, partition)))
+      return days
     },
   }
 }
